@@ -1,0 +1,92 @@
+//! Who belongs: enrolment, keys, revocation, new lives of a site's data.
+
+use crate::content::{BadText, check_line};
+use crate::entry::{LogId, PublicKey, RecordId, SiteId};
+use crate::heights::Height;
+use crate::scope::{Audience, Scope};
+
+/// First entry of a site's new life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncarnationStart {
+    /// Heads of the site's earlier logs, as far as known.
+    pub continues: Vec<(LogId, Height)>,
+}
+
+/// A unit's site joins beneath a hub, or the hub binds its own key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolment {
+    /// The enrolled site.
+    pub site: SiteId,
+    /// Its key.
+    pub key: PublicKey,
+    /// Who runs it.
+    pub unit: Unit,
+    /// The narrowest scope it may hold.
+    pub ceiling: Scope,
+    /// The invitation it spent; `None` for a hub's own.
+    pub invite: Option<RecordId>,
+    /// The record by which a hub binds its own key.
+    pub hub: bool,
+}
+
+impl Enrolment {
+    /// The audience of an enrolment: whoever may come to hold entries of that site has to know its
+    /// keys. The tree of units is known within the private network, a hub to everybody.
+    pub fn audience(&self) -> Audience {
+        Audience::all(if self.hub { Scope::Public } else { self.ceiling.max(Scope::Organization) })
+    }
+}
+
+/// 单位: the organisation that runs a site, and its place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Unit {
+    /// Unique under the hub: lower-case letters, digits and hyphens.
+    pub code: String,
+    /// Name on screens.
+    pub name: String,
+    /// Code of the unit above; empty at the top.
+    pub parent: String,
+}
+
+impl Unit {
+    /// Checks codes and name.
+    pub fn check(&self) -> Result<(), BadText> {
+        check_code(&self.code)?;
+        if !self.parent.is_empty() {
+            check_code(&self.parent)?;
+        }
+        check_line(&self.name, 100, true, "a unit's name has 1 to 100 characters")
+    }
+}
+
+/// Checks the short name of a unit or a column as it stands in addresses.
+pub fn check_code(code: &str) -> Result<(), BadText> {
+    let fits = (1..=64).contains(&code.len())
+        && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !code.starts_with('-');
+    if fits {
+        Ok(())
+    } else {
+        Err(BadText(
+            "a code has 1 to 64 lower-case letters, digits and hyphens, and does not begin with a hyphen",
+        ))
+    }
+}
+
+/// The author's site takes a further key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// The further key.
+    pub key: PublicKey,
+    /// Signature by that key over the site id (see [`crate::identity::verify_key_proof`]).
+    pub proof: bytes::Bytes,
+}
+
+/// A site no longer belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// The site.
+    pub site: SiteId,
+    /// Why.
+    pub reason: String,
+}

@@ -1,0 +1,10 @@
+//! One Lianbo site. From the ground up: the pure floor (`entry`, `scope`, `heights`, `identity`),
+//! what keeps (`store`), the one door in (`ingest`), what entries mean (`content`), what moves them
+//! (`wire`, `sync`, `link`), what shows them (`web`), and the wiring (`config`, `clock`, `lifecycle`, `cli`).
+
+pub mod content;
+pub mod entry;
+pub mod heights;
+pub mod identity;
+pub mod scope;
+pub mod wire;
