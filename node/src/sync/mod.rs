@@ -1,0 +1,4 @@
+//! How a link runs, as pure decisions: no sockets, no store, no clock.
+
+pub mod backoff;
+pub mod filter;
