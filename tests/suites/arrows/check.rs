@@ -51,15 +51,15 @@ fn binds(rule: &Rule, module: &[String]) -> bool {
 fn forbids(rule: &Rule, sources: &Sources, named: &Named, target: &[String]) -> bool {
     match rule.arrow {
         // `use std::time::*` brings in `SystemTime` without a word.
-        Arrow::Never(names) => names
+        Arrow::Never(listed) => listed
             .iter()
             .any(|name| is_under(target, name) || (named.glob && is_above(target, name))),
-        Arrow::Only(names) => {
+        Arrow::Only(listed) => {
             let ours = target.first() == named.module.first();
             let own = named.module.get(..2).is_some_and(|own| target.starts_with(own));
             let top = target.get(..2).is_some_and(|top| sources.modules.contains(top));
             let root = target.len() == 1 && named.glob;
-            ours && (top || root) && !own && !names.iter().any(|name| is_under(target, name))
+            ours && (top || root) && !own && !listed.iter().any(|name| is_under(target, name))
         }
     }
 }
