@@ -55,7 +55,8 @@ fn small_tree() -> Tree {
         ("node/src/store/mod.rs", "use sqlx::Pool;\nmod tx { use super::Store; }"),
         ("node/src/content/mod.rs", "pub mod article;\nuse crate::{store::Tx, wire};"),
         ("node/src/content/article.rs", "use super::Record;\nuse crate::content::column;"),
-        ("node/src/ingest.rs", "use crate::{content, store, wire, clock};"),
+        ("node/src/ingest.rs", "use crate::{content, journal, store, wire, clock};"),
+        ("node/src/journal.rs", "use crate::{entry, store::Tx, sync::filter::Filter};"),
         ("node/src/sync.rs", "use crate::heights::Heights;"),
         (
             "node/src/link/mod.rs",
@@ -112,6 +113,8 @@ const FORBIDDEN: &[(&str, &str, usize, &str)] = &[
     ("node/src/store/pool.rs", "use crate::link::Link;", 1, "lianbo_node::link::Link"),
     ("node/src/store/pool.rs", "use crate::sync::State;", 1, "lianbo_node::sync::State"),
     ("node/src/store/pool.rs", "use crate::ingest::Door;", 1, "lianbo_node::ingest::Door"),
+    ("node/src/journal.rs", "use crate::sync::State;", 1, "lianbo_node::sync::State"),
+    ("node/src/journal.rs", "use crate::content::Record;", 1, "lianbo_node::content::Record"),
     ("node/src/content/article.rs", "use crate::web::Page;", 1, "lianbo_node::web::Page"),
     ("node/src/content/article.rs", "use crate::link::Link;", 1, "lianbo_node::link::Link"),
     ("node/src/content/article.rs", "use crate::sync::State;", 1, "lianbo_node::sync::State"),

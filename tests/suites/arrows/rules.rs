@@ -115,6 +115,20 @@ pub(super) const RULES: &[Rule] = &[
         why: "what keeps entries does not know what they mean, move or look like",
     },
     Rule {
+        binds: &["lianbo_node::journal"],
+        except: &[],
+        arrow: Only(&[
+            "lianbo_node::entry",
+            "lianbo_node::scope",
+            "lianbo_node::heights",
+            "lianbo_node::identity",
+            "lianbo_node::store",
+            // A page of the journal is read through a filter; of the protocol the journal knows no more.
+            "lianbo_node::sync::filter",
+        ]),
+        why: "the journal lists entries and does not know what they mean, move or look like",
+    },
+    Rule {
         binds: &["lianbo_node::content"],
         except: &[],
         arrow: Only(&[
@@ -123,6 +137,7 @@ pub(super) const RULES: &[Rule] = &[
             "lianbo_node::heights",
             "lianbo_node::identity",
             "lianbo_node::store",
+            "lianbo_node::journal",
             "lianbo_node::blobs",
             "lianbo_node::wire",
         ]),
@@ -138,6 +153,7 @@ pub(super) const RULES: &[Rule] = &[
             "lianbo_node::identity",
             "lianbo_node::clock",
             "lianbo_node::store",
+            "lianbo_node::journal",
             "lianbo_node::blobs",
             "lianbo_node::wire",
             "lianbo_node::content",
