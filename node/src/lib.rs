@@ -2,9 +2,11 @@
 //! what keeps (`store`), the one door in (`ingest`), what entries mean (`content`), what moves them
 //! (`wire`, `sync`, `link`), what shows them (`web`), and the wiring (`config`, `clock`, `lifecycle`, `cli`).
 
+pub mod clock;
 pub mod content;
 pub mod entry;
 pub mod heights;
 pub mod identity;
+pub mod link;
 pub mod scope;
 pub mod wire;
