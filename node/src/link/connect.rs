@@ -124,12 +124,15 @@ impl fmt::Debug for Proxy {
 }
 
 fn percent_decode(text: &str) -> Vec<u8> {
-    // `+` stands for itself in the user part of a URL, so the form decoder must not see it.
-    let pair = format!("v={}", text.replace('+', "%2B"));
-    url::form_urlencoded::parse(pair.as_bytes())
-        .next()
-        .map(|(_, value)| value.into_owned().into_bytes())
-        .unwrap_or_default()
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let escaped = after.get(..2).filter(|_| first == b'%');
+        let byte = escaped.and_then(|digits| hex::decode(digits).ok()).map(|bytes| bytes[0]);
+        out.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    out
 }
 
 /// The address of a hub as a person writes it, as tonic wants it. TLS is this file's, not tonic's, and

@@ -11,7 +11,9 @@ mod problem;
 mod server;
 mod stream;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
