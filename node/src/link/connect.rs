@@ -249,3 +249,231 @@ impl Service<Uri> for Connector {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use lianbo_proto::v1::enrol_client::EnrolClient;
+    use lianbo_proto::v1::enrol_server::{Enrol, EnrolServer};
+    use lianbo_proto::v1::{JoinRequest, JoinResponse, RenewRequest, RenewResponse};
+    use rustls::sign::CertifiedKey;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+    use tokio::net::TcpListener;
+    use tokio::sync::watch;
+    use tokio_util::sync::CancellationToken;
+    use tonic::{Code, Request, Response, Status};
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::link::tls::testing::TestCa;
+    use crate::link::tls::{
+        Acceptor, Connections, Limits, PeerInfo, TlsProblem, incoming, joined_config,
+        joining_config,
+    };
+
+    const HUB: SiteId = SiteId([0x1b; 16]);
+    const SITE: SiteId = SiteId([0x51; 16]);
+    const DAY: i64 = 86_400_000;
+    const NOW: i64 = 20_000 * DAY;
+    const WAIT: Duration = Duration::from_secs(5);
+
+    /// Answers a join with the caller's name, and never answers a renewal.
+    struct Echo;
+
+    #[tonic::async_trait]
+    impl Enrol for Echo {
+        async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
+            let peer = request.extensions().get::<PeerInfo>().cloned();
+            let peer = peer.ok_or_else(|| Status::internal("no peer"))?;
+            let unit_name = peer.site.map_or_else(|| "nobody".to_owned(), |site| site.to_string());
+            Ok(Response::new(JoinResponse { unit_name, ..JoinResponse::default() }))
+        }
+
+        async fn renew(&self, _: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
+            std::future::pending().await
+        }
+    }
+
+    struct Server {
+        addr: SocketAddr,
+        connections: Connections,
+        stop: CancellationToken,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    async fn serve(ca: &TestCa, key: Arc<CertifiedKey>) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let clock = Arc::new(ManualClock::new(NOW));
+        let acceptor = Acceptor::new(&ca.der(), watch::channel(key).1, clock).unwrap();
+        let connections = Connections::new(Limits::default());
+        let stop = CancellationToken::new();
+        let stream = incoming(listener, acceptor, connections.clone(), stop.clone());
+        let stopped = stop.clone().cancelled_owned();
+        let task = tokio::spawn(async move {
+            tonic::transport::Server::builder()
+                .add_service(EnrolServer::new(Echo))
+                .serve_with_incoming_shutdown(stream, stopped)
+                .await
+                .unwrap();
+        });
+        Server { addr, connections, stop, task }
+    }
+
+    impl Server {
+        async fn stop(self) {
+            self.stop.cancel();
+            self.connections.close_all();
+            self.task.await.unwrap();
+            assert_eq!(self.connections.count(), 0);
+        }
+    }
+
+    fn own(ca: &TestCa) -> Arc<ClientConfig> {
+        let key = ca.site(SITE, NOW - DAY, NOW + DAY).certified_key().unwrap();
+        let clock = Arc::new(ManualClock::new(NOW));
+        Arc::new(joined_config(&ca.der(), watch::channel(key).1, clock).unwrap())
+    }
+
+    async fn client(
+        addr: SocketAddr,
+        connector: Connector,
+    ) -> Result<EnrolClient<tonic::transport::Channel>, tonic::transport::Error> {
+        let endpoint = endpoint(&format!("https://localhost:{}", addr.port())).unwrap();
+        Ok(EnrolClient::new(endpoint.connect_with_connector(connector).await?))
+    }
+
+    #[tokio::test]
+    async fn a_call_arrives_with_the_callers_name_and_a_revocation_ends_one_that_waits() {
+        let ca = TestCa::new("county");
+        let server = serve(&ca, ca.server(HUB, NOW - DAY, NOW + DAY)).await;
+        let connector = Connector::new(own(&ca), Some(HUB), None, WAIT);
+        let mut client = client(server.addr, connector).await.unwrap();
+        let answer = client.join(JoinRequest::default()).await.unwrap().into_inner();
+        assert_eq!(answer.unit_name, SITE.to_string());
+
+        let mut waiting = client.clone();
+        let (status, ()) = tokio::join!(waiting.renew(RenewRequest::default()), async {
+            // The call is on its way once a later one on the same connection has been answered.
+            client.join(JoinRequest::default()).await.unwrap();
+            assert_eq!(server.connections.close(SITE), 1);
+        });
+        let status = status.unwrap_err();
+        assert!(matches!(status.code(), Code::Unknown | Code::Unavailable), "{status:?}");
+        drop((client, waiting));
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_joining_site_is_nobody_yet_and_learns_the_ca() {
+        let ca = TestCa::new("county");
+        let server = serve(&ca, ca.server(HUB, NOW - DAY, NOW + DAY)).await;
+        let clock = Arc::new(ManualClock::new(NOW));
+        let (config, seen) = joining_config(ca.fingerprint(), clock).unwrap();
+        let connector = Connector::new(Arc::new(config), None, None, WAIT);
+        let mut client = client(server.addr, connector).await.unwrap();
+        let answer = client.join(JoinRequest::default()).await.unwrap().into_inner();
+        assert_eq!(answer.unit_name, "nobody");
+        assert_eq!((seen.ca(), seen.site()), (Some(ca.der()), Some(HUB)));
+        drop(client);
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn tonics_errors_tell_what_was_wrong_with_the_certificates() {
+        let (ca, other) = (TestCa::new("county"), TestCa::new("county"));
+        let server = serve(&ca, ca.server(HUB, NOW - DAY, NOW + DAY)).await;
+        let connector = Connector::new(own(&other), Some(HUB), None, WAIT);
+        let error = client(server.addr, connector).await.unwrap_err();
+        assert_eq!(TlsProblem::find(&error), Some(TlsProblem::WrongCa));
+
+        // What the hub thinks of a certificate arrives only after the handshake, with the first call.
+        let key = ca.site(SITE, NOW + DAY, NOW + 2 * DAY).certified_key().unwrap();
+        let clock = Arc::new(ManualClock::new(NOW));
+        let config = joined_config(&ca.der(), watch::channel(key).1, clock).unwrap();
+        let connector = Connector::new(Arc::new(config), Some(HUB), None, WAIT);
+        let found = match client(server.addr, connector).await {
+            Ok(mut client) => TlsProblem::find(&client.join(JoinRequest::default()).await.unwrap_err()),
+            Err(error) => TlsProblem::find(&error),
+        };
+        assert_eq!(found, Some(TlsProblem::ClockThere));
+        server.stop().await;
+    }
+
+    /// A proxy for one connection: returns the request it was sent.
+    async fn proxy(listener: TcpListener, answer: &'static str, forward: bool) -> String {
+        let (mut caller, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(caller.read_u8().await.unwrap());
+        }
+        let request = String::from_utf8(request).unwrap();
+        caller.write_all(answer.as_bytes()).await.unwrap();
+        if forward {
+            let to = request.split(' ').nth(1).unwrap().to_owned();
+            let mut hub = TcpStream::connect(to).await.unwrap();
+            // Ends when either end is gone; how does not matter here.
+            drop(copy_bidirectional(&mut caller, &mut hub).await);
+        }
+        request
+    }
+
+    #[tokio::test]
+    async fn a_proxy_gets_user_and_password_and_passes_the_rest_through_unread() {
+        let ca = TestCa::new("county");
+        let server = serve(&ca, ca.server(HUB, NOW - DAY, NOW + DAY)).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://unit:p%40ss&+@{}", listener.local_addr().unwrap());
+        let through = tokio::spawn(proxy(listener, "HTTP/1.1 200 OK\r\n\r\n", true));
+        let via = Some(Proxy::parse(&url).unwrap());
+        let mut client = client(server.addr, Connector::new(own(&ca), Some(HUB), via, WAIT)).await.unwrap();
+        let answer = client.join(JoinRequest::default()).await.unwrap().into_inner();
+        assert_eq!(answer.unit_name, SITE.to_string());
+        drop(client);
+        server.stop().await;
+        let request = through.await.unwrap().to_lowercase();
+        assert!(request.starts_with("connect localhost:"), "{request}");
+        let auth = format!("proxy-authorization: basic {}", STANDARD.encode("unit:p@ss&+"));
+        assert!(request.contains(&auth.to_lowercase()), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_refuses_is_named_without_its_password() {
+        let ca = TestCa::new("county");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://unit:hunter2@{}", listener.local_addr().unwrap());
+        let answer = "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
+        let refusing = tokio::spawn(proxy(listener, answer, false));
+        let via = Proxy::parse(&url).unwrap();
+        assert!(!format!("{via:?}").contains("hunter2"));
+        let uri: Uri = "http://hub.example:443".parse().unwrap();
+        let mut connector = Connector::new(own(&ca), Some(HUB), Some(via), WAIT);
+        let error = connector.call(uri).await.unwrap_err();
+        assert!(matches!(&error, ConnectError::Proxy { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+        refusing.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_accepts_and_says_nothing_is_given_up() {
+        let ca = TestCa::new("county");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let wait = Duration::from_millis(50);
+        let error = Connector::new(own(&ca), Some(HUB), None, wait).call(uri).await.unwrap_err();
+        assert!(matches!(error, ConnectError::TimedOut { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn addresses_are_read_strictly() {
+        assert_eq!(endpoint("https://hub.example").unwrap().uri().port_u16(), Some(443));
+        assert_eq!(endpoint("https://[::1]:7443/").unwrap().uri().port_u16(), Some(7443));
+        for bad in ["http://hub.example", "hub.example:443", "https://u:p@hub", "https://hub/x", ""] {
+            assert!(matches!(endpoint(bad), Err(ConnectError::Address(_))), "{bad}");
+        }
+        for bad in ["https://proxy:3128", "socks5://proxy", "proxy:3128"] {
+            assert!(matches!(Proxy::parse(bad), Err(ConnectError::ProxyAddress)), "{bad}");
+        }
+    }
+}
