@@ -275,3 +275,176 @@ fn requested_key(csr_der: &[u8]) -> Result<SubjectPublicKeyInfo, CaError> {
     csr.verify_signature().map_err(|_| CaError::NotTheirs)?;
     Ok(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lianbo_node::clock::ManualClock;
+    use lianbo_node::link::tls::{
+        Acceptor, ClientPki, ca_fingerprint, certificate_info, certified_key, joined_config,
+        joining_config, new_csr,
+    };
+    use rcgen::{PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
+    use rustls::pki_types::pem::PemObject;
+    use tokio::io::duplex;
+    use tokio::sync::watch;
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+
+    const HUB: SiteId = SiteId([0x1b; 16]);
+    const SITE: SiteId = SiteId([0x51; 16]);
+    const DAY: Duration = Duration::from_secs(86_400);
+    const NOW: i64 = 1_795_000_000_000;
+
+    fn ca() -> Ca {
+        Ca::generate("县委组织部", HUB, NOW, &mut rand::rng()).unwrap()
+    }
+
+    fn site(ca: &Ca, csr: &[u8]) -> Result<CertificateDer<'static>, CaError> {
+        Ok(ca.issue_site(csr, SITE, NOW, DAY, &mut rand::rng())?.remove(0))
+    }
+
+    /// A request with whatever a hostile node may put into it.
+    fn request(params: CertificateParams, key: &KeyPair) -> Vec<u8> {
+        params.serialize_request(key).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn the_ca_comes_back_from_its_folder_with_its_key_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Ca::load(folder.path()).unwrap().is_none());
+        let ca = ca();
+        ca.save(folder.path()).unwrap();
+        let mode = std::fs::metadata(folder.path().join(KEY)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let again = Ca::load(folder.path()).unwrap().unwrap();
+        assert_eq!(again.certificate(), ca.certificate());
+        assert!(!format!("{ca:?}").contains("PRIVATE"));
+        let other = Ca::generate("县委组织部", HUB, NOW, &mut rand::rng()).unwrap();
+        let mixed = Ca::from_pem(&ca.certificate_pem(), &other.key_pem());
+        assert!(matches!(mixed, Err(CaError::NotACa(_))));
+        let info = certificate_info(ca.certificate()).unwrap();
+        assert!(info.not_after_ms - NOW >= 20 * 365 * 86_400_000);
+    }
+
+    #[test]
+    fn the_hub_decides_everything_but_the_key() {
+        let ca = ca();
+        let key = KeyPair::generate().unwrap();
+        let mut greedy = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        greedy.subject_alt_names.push(SanType::URI(site_uri(HUB).try_into().unwrap()));
+        greedy.subject_alt_names.push(SanType::DnsName(hub_name(HUB).try_into().unwrap()));
+        greedy.distinguished_name.push(DnType::CommonName, HUB.to_string());
+        greedy.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        greedy.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        greedy.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let leaf = site(&ca, &request(greedy, &key)).unwrap();
+        let (_, parsed) = X509Certificate::from_der(&leaf).unwrap();
+        assert!(!parsed.is_ca());
+        assert_eq!(parsed.subject().to_string(), format!("CN={SITE}"));
+        assert_eq!(parsed.public_key().raw, key.subject_public_key_info());
+        let usage = parsed.extended_key_usage().unwrap().unwrap().value;
+        assert!(usage.client_auth && !usage.server_auth && !usage.any);
+        let usage = parsed.key_usage().unwrap().unwrap().value;
+        assert!(usage.digital_signature() && !usage.key_cert_sign());
+        assert_eq!(
+            parsed.subject_alternative_name().unwrap().unwrap().value.general_names.len(),
+            1
+        );
+        let info = certificate_info(&leaf).unwrap();
+        assert_eq!((info.site, info.hub), (Some(SITE), None));
+        assert_eq!(info.not_before_ms, NOW - BACKDATE_MS);
+        assert_eq!(info.not_after_ms, NOW + 86_400_000);
+        assert_eq!(info.serial.len(), 16);
+    }
+
+    #[test]
+    fn requests_that_prove_nothing_or_name_another_kind_of_key_are_refused() {
+        let ca = ca();
+        for kind in [&PKCS_ED25519, &PKCS_ECDSA_P384_SHA384] {
+            let key = KeyPair::generate_for(kind).unwrap();
+            let refused = site(&ca, &request(CertificateParams::default(), &key));
+            assert!(matches!(refused, Err(CaError::KeyKind)), "{refused:?}");
+        }
+        let (csr, _) = new_csr(SITE).unwrap();
+        let (other, _) = new_csr(SITE).unwrap();
+        // The signature of one request under the content of another.
+        let mut stolen = csr.clone();
+        let last = stolen.len() - 1;
+        stolen[last] ^= 1;
+        assert!(matches!(site(&ca, &stolen), Err(CaError::NotTheirs)));
+        let trailing = [csr.as_slice(), &other].concat();
+        for bad in [&b""[..], b"garbage", &csr[..csr.len() / 2], &trailing, &vec![0x30; 1 << 20]] {
+            assert!(matches!(site(&ca, bad), Err(CaError::NotARequest)));
+        }
+        assert!(site(&ca, &csr).is_ok());
+    }
+
+    #[test]
+    fn no_certificate_outlives_its_ca_and_no_two_share_a_serial() {
+        let ca = ca();
+        let (csr, _) = new_csr(SITE).unwrap();
+        let mut rng = rand::rng();
+        let long = ca.issue_site(&csr, SITE, NOW, DAY * 365 * 100, &mut rng).unwrap();
+        let ends = certificate_info(ca.certificate()).unwrap().not_after_ms;
+        assert_eq!(certificate_info(&long[0]).unwrap().not_after_ms, ends);
+        let serial = |leaf: &CertificateDer<'_>| certificate_info(leaf).unwrap().serial;
+        assert_ne!(serial(&long[0]), serial(&site(&ca, &csr).unwrap()));
+        assert!(matches!(
+            ca.issue_site(&csr, SITE, i64::MAX, DAY, &mut rng),
+            Err(CaError::Time(_))
+        ));
+    }
+
+    #[test]
+    fn a_server_has_its_own_name_and_those_it_was_given() {
+        let ca = ca();
+        let mut rng = rand::rng();
+        let names = ["Hub.Example", "10.1.2.3", "::1", "localhost"].map(str::to_owned);
+        let (chain, _) = ca.issue_server(HUB, &names, NOW, DAY, &mut rng).unwrap();
+        assert_eq!(chain[1], *ca.certificate());
+        assert_eq!(certificate_info(&chain[0]).unwrap().hub, Some(HUB));
+        let (_, parsed) = X509Certificate::from_der(&chain[0]).unwrap();
+        let names = parsed.subject_alternative_name().unwrap().unwrap().value;
+        assert_eq!(names.general_names.len(), 5);
+        for bad in ["", "*.example", "a b", "县.cn", &hub_name(SITE)] {
+            let refused = ca.issue_server(HUB, &[bad.to_owned()], NOW, DAY, &mut rng);
+            assert!(matches!(refused, Err(CaError::Name(_))), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn sites_and_hubs_with_these_certificates_connect() {
+        let ca = ca();
+        let clock = Arc::new(ManualClock::new(NOW));
+        let (chain, key) = ca.issue_server(HUB, &[], NOW, DAY, &mut rand::rng()).unwrap();
+        let server = watch::channel(certified_key(chain, key).unwrap()).1;
+        let acceptor = Acceptor::new(ca.certificate(), server, clock.clone()).unwrap();
+
+        let pin = ca_fingerprint(ca.certificate());
+        let (joining, seen) = joining_config(pin, clock.clone()).unwrap();
+        let (here, there) = duplex(64 * 1024);
+        let connector = TlsConnector::from(Arc::new(joining));
+        let name = ServerName::try_from("localhost").unwrap();
+        let (client, server) = tokio::join!(connector.connect(name, here), acceptor.accept(there));
+        (client.unwrap(), server.unwrap());
+        assert_eq!((seen.ca().as_ref(), seen.site()), (Some(ca.certificate()), Some(HUB)));
+
+        let (csr, key) = new_csr(SITE).unwrap();
+        let chain = ca.issue_site(&csr, SITE, NOW, DAY, &mut rand::rng()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let pki = ClientPki { ca: seen.ca().unwrap(), chain, key };
+        let own = watch::channel(pki.certified_key().unwrap()).1;
+        let connector = TlsConnector::from(Arc::new(joined_config(&pki.ca, own, clock).unwrap()));
+        let name = ServerName::try_from(hub_name(HUB)).unwrap();
+        let (here, there) = duplex(64 * 1024);
+        let (client, server) = tokio::join!(connector.connect(name, here), acceptor.accept(there));
+        client.unwrap();
+        let server = server.unwrap();
+        let leaf = &server.get_ref().1.peer_certificates().unwrap()[0];
+        assert_eq!(certificate_info(leaf).unwrap().site, Some(SITE));
+    }
+}

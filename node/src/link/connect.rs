@@ -283,7 +283,10 @@ mod tests {
 
     #[tonic::async_trait]
     impl Enrol for Echo {
-        async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
+        async fn join(
+            &self,
+            request: Request<JoinRequest>,
+        ) -> Result<Response<JoinResponse>, Status> {
             let peer = request.extensions().get::<PeerInfo>().cloned();
             let peer = peer.ok_or_else(|| Status::internal("no peer"))?;
             let unit_name = peer.site.map_or_else(|| "nobody".to_owned(), |site| site.to_string());
@@ -394,7 +397,9 @@ mod tests {
         let config = joined_config(&ca.der(), watch::channel(key).1, clock).unwrap();
         let connector = Connector::new(Arc::new(config), Some(HUB), None, WAIT);
         let found = match client(server.addr, connector).await {
-            Ok(mut client) => TlsProblem::find(&client.join(JoinRequest::default()).await.unwrap_err()),
+            Ok(mut client) => {
+                TlsProblem::find(&client.join(JoinRequest::default()).await.unwrap_err())
+            }
             Err(error) => TlsProblem::find(&error),
         };
         assert_eq!(found, Some(TlsProblem::ClockThere));
@@ -427,7 +432,8 @@ mod tests {
         let url = format!("http://unit:p%40ss&+@{}", listener.local_addr().unwrap());
         let through = tokio::spawn(proxy(listener, "HTTP/1.1 200 OK\r\n\r\n", true));
         let via = Some(Proxy::parse(&url).unwrap());
-        let mut client = client(server.addr, Connector::new(own(&ca), Some(HUB), via, WAIT)).await.unwrap();
+        let mut client =
+            client(server.addr, Connector::new(own(&ca), Some(HUB), via, WAIT)).await.unwrap();
         let answer = client.join(JoinRequest::default()).await.unwrap().into_inner();
         assert_eq!(answer.unit_name, SITE.to_string());
         drop(client);
@@ -469,7 +475,8 @@ mod tests {
     fn addresses_are_read_strictly() {
         assert_eq!(endpoint("https://hub.example").unwrap().uri().port_u16(), Some(443));
         assert_eq!(endpoint("https://[::1]:7443/").unwrap().uri().port_u16(), Some(7443));
-        for bad in ["http://hub.example", "hub.example:443", "https://u:p@hub", "https://hub/x", ""] {
+        for bad in ["http://hub.example", "hub.example:443", "https://u:p@hub", "https://hub/x", ""]
+        {
             assert!(matches!(endpoint(bad), Err(ConnectError::Address(_))), "{bad}");
         }
         for bad in ["https://proxy:3128", "socks5://proxy", "proxy:3128"] {

@@ -89,8 +89,7 @@ impl FromStr for Token {
                 _ => TokenError::NotAToken,
             });
         };
-        let bytes =
-            Zeroizing::new(URL_SAFE_NO_PAD.decode(rest).map_err(|_| TokenError::Mistyped)?);
+        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(rest).map_err(|_| TokenError::Mistyped)?);
         let (secret, rest) = bytes.split_first_chunk().ok_or(TokenError::Mistyped)?;
         let (ca_fingerprint, check) = rest.split_first_chunk().ok_or(TokenError::Mistyped)?;
         let token = Self { secret: *secret, ca_fingerprint: *ca_fingerprint };

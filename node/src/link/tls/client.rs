@@ -27,8 +27,8 @@ pub fn joined_config(
     clock: Arc<dyn Clock>,
 ) -> Result<ClientConfig, TlsSetup> {
     let verifier = Joined { inner: web_pki(ca)? };
-    let mut config = builder(clock, Arc::new(verifier))?
-        .with_client_cert_resolver(Arc::new(Current(own)));
+    let mut config =
+        builder(clock, Arc::new(verifier))?.with_client_cert_resolver(Arc::new(Current(own)));
     finish(&mut config);
     Ok(config)
 }

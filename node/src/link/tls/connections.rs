@@ -205,13 +205,20 @@ mod tests {
     const B: SiteId = SiteId([0xb; 16]);
 
     fn limits() -> Limits {
-        Limits { connections: 3, per_site: 2, anonymous: 1, handshakes_per_address: 1, ..Limits::default() }
+        Limits {
+            connections: 3,
+            per_site: 2,
+            anonymous: 1,
+            handshakes_per_address: 1,
+            ..Limits::default()
+        }
     }
 
     #[test]
     fn closing_a_site_closes_its_connections_and_nobody_elses() {
         let connections = Connections::new(limits());
-        let (a1, a2) = (connections.register(Some(A)).unwrap(), connections.register(Some(A)).unwrap());
+        let (a1, a2) =
+            (connections.register(Some(A)).unwrap(), connections.register(Some(A)).unwrap());
         let b = connections.register(Some(B)).unwrap();
         assert_eq!(connections.close(A), 2);
         assert!(a1.token.is_cancelled() && a2.token.is_cancelled() && !b.token.is_cancelled());

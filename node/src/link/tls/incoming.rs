@@ -112,9 +112,8 @@ async fn handshake(
     connections: &Connections,
 ) -> Option<ServerStream> {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
-    let set = tcp
-        .set_nodelay(true)
-        .and_then(|()| SockRef::from(&tcp).set_tcp_keepalive(&keepalive));
+    let set =
+        tcp.set_nodelay(true).and_then(|()| SockRef::from(&tcp).set_tcp_keepalive(&keepalive));
     if let Err(error) = set {
         debug!(peer.addr = %addr, %error, "a caller went away");
         return None;

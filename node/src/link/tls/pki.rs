@@ -72,7 +72,8 @@ impl ClientPki {
             pki.settle(folder)?;
             return Ok(Some(pki));
         }
-        let (Some(chain), Some(key)) = (read(&folder.join(CHAIN))?, read(&folder.join(KEY))?) else {
+        let (Some(chain), Some(key)) = (read(&folder.join(CHAIN))?, read(&folder.join(KEY))?)
+        else {
             return Ok(None);
         };
         Self::from_parts(ca, &chain, &key, folder).map(Some)

@@ -35,7 +35,9 @@ pub enum TlsProblem {
     },
     /// The peer says our certificate is not valid by its clock. The hub accepts expired ones for
     /// renewal, so there it is earlier than when the certificate was made.
-    #[error("clock: by the hub's clock this site's certificate is not valid yet; set the hub's clock")]
+    #[error(
+        "clock: by the hub's clock this site's certificate is not valid yet; set the hub's clock"
+    )]
     ClockThere,
     /// The peer does not accept our certificate.
     #[error("refused: the hub does not accept this site's certificate")]
@@ -48,6 +50,19 @@ pub enum TlsProblem {
     #[error("TLS: {0}")]
     Other(String),
 }
+
+/// What a hub says about a certificate it does not take.
+const LATE_ALERTS: [AlertDescription; 9] = [
+    AlertDescription::UnknownCA,
+    AlertDescription::DecryptError,
+    AlertDescription::CertificateExpired,
+    AlertDescription::AccessDenied,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::CertificateRequired,
+];
 
 fn show(ms: i64) -> String {
     Timestamp::from_millisecond(ms - ms.rem_euclid(1000))
@@ -68,6 +83,9 @@ impl TlsProblem {
             }
             next = error.source();
             if let Some(error) = error.downcast_ref::<io::Error>() {
+                if let Some(problem) = Self::of_retold(error) {
+                    return Some(problem);
+                }
                 if is_closed(error.kind()) {
                     closed = Some(Self::Closed);
                 }
@@ -76,6 +94,21 @@ impl TlsProblem {
             }
         }
         closed
+    }
+
+    /// Once the handshake is over, errors of the line pass through h2, which keeps their kind and text
+    /// and nothing else. A refusal of our certificate arrives that late, so it is known by its text, as
+    /// rustls itself would write it.
+    fn of_retold(error: &io::Error) -> Option<Self> {
+        if error.kind() != io::ErrorKind::InvalidData {
+            return None;
+        }
+        let text = error.get_ref()?.to_string();
+        LATE_ALERTS
+            .into_iter()
+            .map(rustls::Error::AlertReceived)
+            .find(|alert| alert.to_string() == text)
+            .map(|alert| Self::of(&alert))
     }
 
     fn of(error: &rustls::Error) -> Self {
@@ -168,7 +201,8 @@ mod tests {
 
     #[test]
     fn a_skewed_clock_names_the_times() {
-        let problem = TlsProblem::Clock { now_ms: 0, not_before_ms: 86_400_000, not_after_ms: 172_800_999 };
+        let problem =
+            TlsProblem::Clock { now_ms: 0, not_before_ms: 86_400_000, not_after_ms: 172_800_999 };
         let text = problem.to_string();
         for time in ["1970-01-01T00:00:00Z", "1970-01-02T00:00:00Z", "1970-01-03T00:00:00Z"] {
             assert!(text.contains(time), "{text}");

@@ -43,11 +43,10 @@ impl Acceptor {
             .allow_unauthenticated()
             .build()
             .map_err(|error| rustls::Error::General(error.to_string()))?;
-        let mut config =
-            ServerConfig::builder_with_details(provider(), Arc::new(TlsTime(clock)))
-                .with_protocol_versions(VERSIONS)?
-                .with_client_cert_verifier(Arc::new(OursOrNobody(inner)))
-                .with_cert_resolver(Arc::new(Current(own)));
+        let mut config = ServerConfig::builder_with_details(provider(), Arc::new(TlsTime(clock)))
+            .with_protocol_versions(VERSIONS)?
+            .with_client_cert_verifier(Arc::new(OursOrNobody(inner)))
+            .with_cert_resolver(Arc::new(Current(own)));
         config.alpn_protocols = vec![ALPN.to_vec()];
         // A resumed session skips the check of the certificate.
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -81,8 +80,9 @@ impl ClientCertVerifier for OursOrNobody {
                 CertificateError::Expired | CertificateError::ExpiredContext { .. },
             )) => {
                 // Expiry is looked at before the signature: check again as of its last valid moment.
-                let info = certificate_info(leaf)
-                    .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
+                let info = certificate_info(leaf).map_err(|_| {
+                    rustls::Error::InvalidCertificate(CertificateError::BadEncoding)
+                })?;
                 self.0.verify_client_cert(leaf, others, unix_time(info.not_after_ms))
             }
             other => other,

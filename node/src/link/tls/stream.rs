@@ -110,7 +110,10 @@ fn cut_off() -> io::Error {
 }
 
 /// Fails once the connection is cut off; otherwise sees to it that the task wakes when it is.
-fn check(cut: &mut Pin<Box<WaitForCancellationFutureOwned>>, cx: &mut Context<'_>) -> io::Result<()> {
+fn check(
+    cut: &mut Pin<Box<WaitForCancellationFutureOwned>>,
+    cx: &mut Context<'_>,
+) -> io::Result<()> {
     match cut.as_mut().poll(cx) {
         Poll::Ready(()) => Err(cut_off()),
         Poll::Pending => Ok(()),

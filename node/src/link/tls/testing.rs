@@ -52,16 +52,14 @@ impl TestCa {
     /// A site's certificate; times in milliseconds.
     pub(crate) fn site(&self, site: SiteId, from_ms: i64, to_ms: i64) -> ClientPki {
         let name = SanType::URI(site_uri(site).try_into().unwrap());
-        let (leaf, key) =
-            self.issue(name, ExtendedKeyUsagePurpose::ClientAuth, from_ms, to_ms);
+        let (leaf, key) = self.issue(name, ExtendedKeyUsagePurpose::ClientAuth, from_ms, to_ms);
         ClientPki { ca: self.der(), chain: vec![leaf], key }
     }
 
     /// A hub's server certificate with the CA behind it; times in milliseconds.
     pub(crate) fn server(&self, hub: SiteId, from_ms: i64, to_ms: i64) -> Arc<CertifiedKey> {
         let name = SanType::DnsName(hub_name(hub).try_into().unwrap());
-        let (leaf, key) =
-            self.issue(name, ExtendedKeyUsagePurpose::ServerAuth, from_ms, to_ms);
+        let (leaf, key) = self.issue(name, ExtendedKeyUsagePurpose::ServerAuth, from_ms, to_ms);
         certified_key(vec![leaf, self.der()], key).unwrap()
     }
 }
