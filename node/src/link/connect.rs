@@ -30,7 +30,7 @@ use crate::link::tls::hub_name;
 /// Port of a hub whose address names none.
 const DEFAULT_PORT: u16 = 443;
 /// How long a silent line may stand before the kernel asks whether the other end is still there.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE: Duration = Duration::from_mins(1);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -262,6 +262,7 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::sync::watch;
     use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
     use tonic::{Code, Request, Response, Status};
 
     use super::*;
@@ -314,7 +315,7 @@ mod tests {
         let stop = CancellationToken::new();
         let stream = incoming(listener, acceptor, connections.clone(), stop.clone());
         let stopped = stop.clone().cancelled_owned();
-        let task = tokio::spawn(async move {
+        let task = TaskTracker::new().spawn(async move {
             tonic::transport::Server::builder()
                 .add_service(EnrolServer::new(Echo))
                 .serve_with_incoming_shutdown(stream, stopped)
@@ -430,7 +431,7 @@ mod tests {
         let server = serve(&ca, ca.server(HUB, NOW - DAY, NOW + DAY)).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://unit:p%40ss&+@{}", listener.local_addr().unwrap());
-        let through = tokio::spawn(proxy(listener, "HTTP/1.1 200 OK\r\n\r\n", true));
+        let through = TaskTracker::new().spawn(proxy(listener, "HTTP/1.1 200 OK\r\n\r\n", true));
         let via = Some(Proxy::parse(&url).unwrap());
         let mut client =
             client(server.addr, Connector::new(own(&ca), Some(HUB), via, WAIT)).await.unwrap();
@@ -450,7 +451,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://unit:hunter2@{}", listener.local_addr().unwrap());
         let answer = "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
-        let refusing = tokio::spawn(proxy(listener, answer, false));
+        let refusing = TaskTracker::new().spawn(proxy(listener, answer, false));
         let via = Proxy::parse(&url).unwrap();
         assert!(!format!("{via:?}").contains("hunter2"));
         let uri: Uri = "http://hub.example:443".parse().unwrap();

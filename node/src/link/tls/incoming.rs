@@ -12,11 +12,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::connections::Handshaking;
 use super::{Acceptor, Connections, ServerStream};
 
 /// How long a silent line may stand before the kernel asks whether the other end is still there.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE: Duration = Duration::from_mins(1);
 /// Between such questions.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Rest after the kernel refused to accept: it is out of descriptors or memory and needs a moment.
@@ -67,7 +66,7 @@ impl Incoming {
                     self.handshakes.push(Box::pin(async move {
                         let stream = handshake(tcp, addr, &acceptor, &connections).await;
                         // Held until here.
-                        let _: (OwnedSemaphorePermit, Handshaking) = (permit, counted);
+                        drop((permit, counted));
                         stream
                     }));
                 }

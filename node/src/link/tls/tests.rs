@@ -145,13 +145,13 @@ async fn joining_finds_the_ca_the_token_pins_and_no_other() {
 
 #[tokio::test]
 async fn showing_the_pinned_ca_beside_a_leaf_of_another_does_not_help() {
-    let (ca, forger) = (TestCa::new("county"), TestCa::new("county"));
-    let forged = forger.server(HUB, NOW - DAY, NOW + DAY);
+    let (ca, stranger) = (TestCa::new("county"), TestCa::new("county"));
+    let forged = stranger.server(HUB, NOW - DAY, NOW + DAY);
     let chain = vec![forged.cert[0].clone(), ca.der()];
     let forged = Arc::new(CertifiedKey::new(chain, forged.key.clone()));
-    let acceptor = acceptor(&ca, forged, clock(NOW));
+    let posing = acceptor(&ca, forged, clock(NOW));
     let (config, seen) = joining_config(ca.fingerprint(), clock(NOW)).unwrap();
-    let (client, _) = shake(config, name(HUB), &acceptor).await;
+    let (client, _) = shake(config, name(HUB), &posing).await;
     assert_eq!(problem(&client.unwrap_err()), Some(TlsProblem::WrongCa));
     assert!(seen.ca().is_none());
 }
