@@ -1,47 +1,47 @@
-//! Time, injected. Milliseconds since 1970-01-01 UTC everywhere.
+//! Time comes in from here, and nowhere else, so that tests can hold it.
 
-use std::fmt;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Says what time it is.
-pub trait Clock: Send + Sync + fmt::Debug {
-    /// Now, in milliseconds since 1970-01-01 UTC.
+/// Tells the time. No rule of Lianbo rests on it but expiry of tokens and certificates (rule 6).
+pub trait Clock: Send + Sync + Debug {
+    /// Milliseconds since 1970-01-01 UTC.
     fn now(&self) -> i64;
 }
+
+/// A clock that many share.
+pub type SharedClock = Arc<dyn Clock>;
 
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
     fn now(&self) -> i64 {
-        let millis = |d: std::time::Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
-        // The one place that reads it. A clock before 1970 counts backwards rather than fails.
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => millis(since),
-            Err(before) => -millis(before.duration()),
-        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 }
 
-/// A clock that moves when told to; for tests.
+/// A clock that stands still until it is moved.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock that stands at `ms`.
-    pub fn new(ms: i64) -> Self {
-        Self(AtomicI64::new(ms))
+    /// Stands at `now`, milliseconds since 1970-01-01 UTC.
+    pub fn new(now: i64) -> Self {
+        Self(AtomicI64::new(now))
     }
 
-    /// Sets it to `ms`, forwards or backwards.
-    pub fn set(&self, ms: i64) {
-        self.0.store(ms, Ordering::SeqCst);
+    /// Sets it to `now`.
+    pub fn set(&self, now: i64) {
+        self.0.store(now, Ordering::SeqCst);
     }
 
-    /// Moves it by `ms`.
+    /// Moves it by `ms` milliseconds.
     pub fn advance(&self, ms: i64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }
@@ -57,13 +57,13 @@ impl Clock for ManualClock {
 /// revive an expired certificate. The owner reads the floor from the store and keeps it there.
 #[derive(Debug)]
 pub struct FlooredClock {
-    clock: Arc<dyn Clock>,
+    clock: SharedClock,
     floor: AtomicI64,
 }
 
 impl FlooredClock {
     /// `clock`, but never less than `floor_ms`.
-    pub fn new(clock: Arc<dyn Clock>, floor_ms: i64) -> Self {
+    pub fn new(clock: SharedClock, floor_ms: i64) -> Self {
         Self { clock, floor: AtomicI64::new(floor_ms) }
     }
 

@@ -9,4 +9,5 @@ pub mod heights;
 pub mod identity;
 pub mod link;
 pub mod scope;
+pub mod store;
 pub mod wire;

@@ -1,0 +1,147 @@
+//! Opening a store, and beginning transactions on it.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+#[cfg(feature = "postgres")]
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use super::tx::Inner;
+use super::{StoreError, Tx};
+
+static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
+#[cfg(feature = "postgres")]
+static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// Serialises everything that appends, so that a reader at a position has seen all below it.
+#[cfg(feature = "postgres")]
+const APPEND_LOCK: i64 = 0x6c69_616e_626f;
+
+/// A database and its connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store(Engine);
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    #[cfg(feature = "postgres")]
+    Postgres(PgPool),
+}
+
+impl Store {
+    /// Opens `sqlite:PATH` or `postgres://…`, creates what is missing and brings it up to date.
+    pub async fn open(address: &str) -> Result<Self, StoreError> {
+        if let Some(path) = address.strip_prefix("sqlite:") {
+            return Self::open_sqlite(Path::new(path)).await;
+        }
+        #[cfg(feature = "postgres")]
+        if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+            return Self::open_postgres(address).await;
+        }
+        // The address may hold a password: only its scheme is told.
+        let scheme = address.split(':').next().unwrap_or_default();
+        Err(StoreError::BadAddress(format!("{scheme}:…")))
+    }
+
+    /// Opens or makes a SQLite database in the file `path`.
+    pub async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(30));
+        let writer =
+            SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        migrate(&SQLITE, &mut *writer.acquire().await?).await?;
+        let readers =
+            SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.read_only(true));
+        Ok(Self(Engine::Sqlite { writer, readers }))
+    }
+
+    /// A SQLite database in memory, gone when dropped. One connection reads and writes: for simulations.
+    pub async fn open_memory() -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str("sqlite::memory:")?.foreign_keys(true);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await?;
+        migrate(&SQLITE, &mut *pool.acquire().await?).await?;
+        Ok(Self(Engine::Sqlite { writer: pool.clone(), readers: pool }))
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn open_postgres(address: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(address)?
+            .application_name("lianbo")
+            .options([("synchronous_commit", "on")]);
+        let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
+        migrate(&POSTGRES, &mut *pool.acquire().await?).await?;
+        Ok(Self(Engine::Postgres(pool)))
+    }
+
+    /// Begins a transaction that writes. One at a time over all processes on this database.
+    #[expect(clippy::disallowed_methods, reason = "the one place that begins transactions")]
+    pub async fn write(&self) -> Result<Tx, StoreError> {
+        Ok(match &self.0 {
+            Engine::Sqlite { writer, .. } => {
+                Tx(Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?))
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => {
+                let mut tx = Tx(Inner::Postgres(pool.begin().await?));
+                tx.execute("SELECT pg_advisory_xact_lock($1)", crate::args![APPEND_LOCK]).await?;
+                tx
+            }
+        })
+    }
+
+    /// Begins a transaction that reads one unmoving state.
+    #[expect(clippy::disallowed_methods, reason = "the one place that begins transactions")]
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        Ok(match &self.0 {
+            Engine::Sqlite { readers, .. } => Tx(Inner::Sqlite(readers.begin().await?)),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => Tx(Inner::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+            )),
+        })
+    }
+
+    /// Closes every connection; waits until those in use come back.
+    pub async fn close(&self) {
+        match &self.0 {
+            Engine::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn migrate<'c, C>(migrator: &Migrator, connection: C) -> Result<(), StoreError>
+where
+    C: sqlx::Acquire<'c>,
+    <C::Connection as std::ops::Deref>::Target: sqlx::migrate::Migrate,
+{
+    migrator.run(connection).await.map_err(|error| match error {
+        MigrateError::VersionMissing(found) => StoreError::Newer {
+            found,
+            known: migrator.iter().map(|migration| migration.version).max().unwrap_or(0),
+        },
+        other => StoreError::Migrate(other),
+    })
+}

@@ -1,0 +1,174 @@
+//! One transaction, on either engine.
+
+use std::fmt;
+
+#[cfg(feature = "postgres")]
+use sqlx::Postgres;
+use sqlx::{AssertSqlSafe, Sqlite, Transaction};
+
+use super::{Row, StoreError, Value};
+
+/// Most rows of one multi-row statement. With a power of two, few texts of statements fill the
+/// engines' caches of prepared ones.
+const MAX_ROWS: usize = 256;
+
+/// A transaction. Dropped without [`Tx::commit`], it never happened.
+pub struct Tx(pub(super) Inner);
+
+pub(super) enum Inner {
+    Sqlite(Transaction<'static, Sqlite>),
+    #[cfg(feature = "postgres")]
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl fmt::Debug for Tx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tx")
+    }
+}
+
+/// Runs one body for both engines: `$conn` is the connection, `$query` the statement with its values bound.
+macro_rules! run {
+    ($self:ident, $sql:ident, $args:ident, |$query:ident, $conn:ident| $body:expr, $row:ident) => {
+        match &mut $self.0 {
+            Inner::Sqlite(tx) => {
+                use Row::Sqlite as $row;
+                let $query = run!(bind sqlx::query::<Sqlite>(AssertSqlSafe($sql.to_owned())), $args);
+                let $conn = &mut **tx;
+                $body
+            }
+            #[cfg(feature = "postgres")]
+            Inner::Postgres(tx) => {
+                let $row = |row| Row::Postgres(Box::new(row));
+                let $query = run!(bind sqlx::query::<Postgres>(AssertSqlSafe($sql.to_owned())), $args);
+                let $conn = &mut **tx;
+                $body
+            }
+        }
+    };
+    (bind $query:expr, $args:ident) => {{
+        let mut query = $query;
+        for value in $args {
+            query = match value {
+                Value::Int(value) => query.bind(value),
+                Value::Text(value) => query.bind(value),
+                Value::Bytes(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+impl Tx {
+    /// Runs a statement; says how many rows it touched.
+    pub async fn execute(&mut self, sql: &str, args: Vec<Value>) -> Result<u64, StoreError> {
+        run!(self, sql, args, |query, conn| Ok(query.execute(conn).await?.rows_affected()), _row)
+    }
+
+    /// Runs a query; all its rows.
+    pub async fn all(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        run!(
+            self,
+            sql,
+            args,
+            |query, conn| Ok(query.fetch_all(conn).await?.into_iter().map(row).collect()),
+            row
+        )
+    }
+
+    /// Runs a query; its first row, if there is one.
+    pub async fn optional(
+        &mut self,
+        sql: &str,
+        args: Vec<Value>,
+    ) -> Result<Option<Row>, StoreError> {
+        run!(self, sql, args, |query, conn| Ok(query.fetch_optional(conn).await?.map(row)), row)
+    }
+
+    /// Inserts many rows with few statements: `head` is `INSERT INTO t (a, b)`, `tail` what follows the
+    /// values, such as `ON CONFLICT …`. With such a tail no two rows may hit the same conflict.
+    pub async fn insert_many(
+        &mut self,
+        head: &str,
+        tail: &str,
+        mut rows: Vec<Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        while !rows.is_empty() {
+            let count = prev_power_of_two(rows.len().min(MAX_ROWS));
+            let rest = rows.split_off(count);
+            let width = rows[0].len();
+            let sql = format!("{head} VALUES {} {tail}", tuples(width, count));
+            self.execute(&sql, rows.into_iter().flatten().collect()).await?;
+            rows = rest;
+        }
+        Ok(())
+    }
+
+    /// Looks many keys up with few statements: `sql` holds `{keys}` where the list of key tuples goes, as in
+    /// `WHERE (log, seq) IN ({keys})`. Rows come in no order.
+    pub async fn select_in(
+        &mut self,
+        sql: &str,
+        keys: Vec<Vec<Value>>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut found = Vec::new();
+        for chunk in keys.chunks(MAX_ROWS) {
+            // Filled up with the last key, so that few texts of statements arise.
+            let count = chunk.len().next_power_of_two();
+            let padding = std::iter::repeat_n(&chunk[chunk.len() - 1], count - chunk.len());
+            let width = chunk[0].len();
+            let list = match width {
+                1 => {
+                    let places: Vec<String> = (1..=count).map(|n| format!("${n}")).collect();
+                    places.join(",")
+                }
+                _ => format!("VALUES {}", tuples(width, count)),
+            };
+            let args = chunk.iter().chain(padding).flatten().cloned().collect();
+            found.extend(self.all(&sql.replace("{keys}", &list), args).await?);
+        }
+        Ok(found)
+    }
+
+    /// Makes it so. On SQLite the data are on the disk when this returns (`synchronous=FULL`), on
+    /// PostgreSQL likewise (`synchronous_commit=on`).
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.0 {
+            Inner::Sqlite(tx) => tx.commit().await?,
+            #[cfg(feature = "postgres")]
+            Inner::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+fn prev_power_of_two(n: usize) -> usize {
+    1 << n.ilog2()
+}
+
+fn tuples(width: usize, count: usize) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(width * count * 6);
+    for row in 0..count {
+        text.push_str(if row == 0 { "(" } else { ",(" });
+        for column in 0..width {
+            let comma = if column == 0 { "" } else { "," };
+            write!(text, "{comma}${}", row * width + column + 1).unwrap_or_default();
+        }
+        text.push(')');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_numbered_through() {
+        assert_eq!(tuples(2, 3), "($1,$2),($3,$4),($5,$6)");
+        assert_eq!(prev_power_of_two(1), 1);
+        assert_eq!(prev_power_of_two(255), 128);
+        assert_eq!(prev_power_of_two(256), 256);
+    }
+}
