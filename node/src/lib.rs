@@ -9,6 +9,7 @@ pub mod heights;
 pub mod identity;
 pub mod ingest;
 pub mod journal;
+pub mod link;
 pub mod scope;
 pub mod store;
 pub mod sync;
