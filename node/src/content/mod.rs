@@ -3,13 +3,35 @@
 pub mod article;
 pub mod column;
 pub mod first_seen;
+mod journal;
 pub mod notice;
 pub mod receipt;
 pub mod release;
 pub mod retraction;
+mod rules;
 pub mod site;
+mod views;
 
-use crate::entry::Lane;
+pub use journal::{FindError, current_entry, live_targets};
+pub use rules::{RuleError, check, check_known};
+pub use views::{clear, digests, fold};
+
+use crate::entry::{Hash, Head, Lane};
+
+/// An accepted entry on its way into the views.
+#[derive(Clone, Copy, Debug)]
+pub struct Folding<'a> {
+    /// Its place in this site's journal.
+    pub position: i64,
+    /// When it came, milliseconds since 1970-01-01 UTC by this site's clock.
+    pub received_ms: i64,
+    /// Its hash.
+    pub hash: Hash,
+    /// Its head.
+    pub head: &'a Head,
+    /// What its body decodes to.
+    pub record: &'a Record,
+}
 
 /// A body, decoded and within its bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::args;
+use crate::content::journal::{TARGET, target};
+use crate::content::retraction::Target;
+use crate::content::rules::{RuleError, ensure};
 use crate::content::site::check_code;
-use crate::content::{BadText, Record, check_line};
-use crate::entry::{Entry, Hash, Head};
+use crate::content::views::{Type, View};
+use crate::content::{BadText, Folding, Record, check_line};
+use crate::entry::{Entry, Hash, Head, RecordId, SiteId, verify_head};
+use crate::store::{StoreError, Tx};
 
 /// Most approvals one release may carry.
 pub const MAX_APPROVALS: usize = 16;
@@ -43,6 +49,15 @@ impl Release {
         self.original.hash()
     }
 
+    /// The id of the article or notice inside.
+    pub fn record_id(&self) -> Option<RecordId> {
+        match &self.record {
+            Record::Article(it) => Some(it.id),
+            Record::Notice(it) => Some(it.id),
+            _ => None,
+        }
+    }
+
     /// Checks what can be checked without knowing who the releaser is.
     pub fn check(&self) -> Result<(), BadText> {
         check_code(&self.unit_code)?;
@@ -70,4 +85,105 @@ impl Release {
             .collect();
         names.len()
     }
+}
+
+pub(super) const VIEWS: &[View] = &[View {
+    table: "releases",
+    shared: &[
+        ("hash", Type::Bytes),
+        ("site", Type::Bytes),
+        ("original_site", Type::Bytes),
+        ("original_hash", Type::Bytes),
+        ("record", Type::Bytes),
+        ("scope", Type::Int),
+        ("approvals", Type::Text),
+    ],
+    local: &[("position", Type::Int)],
+    live: Some(
+        "NOT EXISTS (SELECT 1 FROM retracted_entries x WHERE x.site = r.site AND x.hash = r.hash) \
+         AND NOT EXISTS (SELECT 1 FROM retracted_entries x \
+             WHERE x.site = r.original_site AND x.hash = r.original_hash) \
+         AND NOT EXISTS (SELECT 1 FROM retracted_records x \
+             WHERE x.site = r.original_site AND x.record = r.record)",
+    ),
+}];
+
+/// The pure rules. Verifies the original's signature.
+pub(super) fn check(head: &Head, release: &Release) -> Result<(), RuleError> {
+    let original = &release.head;
+    let (from, to) = (original.log.audience, head.log.audience);
+    ensure(to.addressee.is_none(), "a release is for everybody within its scope")?;
+    ensure(from.addressee.is_none(), "a direct entry cannot be released")?;
+    ensure(to.scope > from.scope, "a release goes to a wider scope than its original has")?;
+    ensure(
+        original.log.lane == release.record.lane(),
+        "the released record does not belong in its original's lane",
+    )?;
+    let body = release.original.body.as_deref().unwrap_or_default();
+    ensure(
+        original.body_size == body.len() as u64 && original.body_hash == Hash::of(body),
+        "the released body is not the one its original names",
+    )?;
+    ensure(
+        original.log.site != head.log.site || release.persons() >= 2,
+        "two distinct persons approve the release of a site's own entry",
+    )?;
+    Ok(verify_head(original.key, &release.original.head, &release.original.signature)?)
+}
+
+#[derive(serde::Serialize)]
+struct ApprovalJson<'a> {
+    person: &'a str,
+    at_ms: i64,
+}
+
+pub(super) async fn fold(
+    tx: &mut Tx,
+    items: &[(&Folding<'_>, &Box<Release>)],
+) -> Result<(), StoreError> {
+    let mut rows = Vec::with_capacity(items.len());
+    for (item, it) in items {
+        let Some(record) = it.record_id() else { continue };
+        let approvals: Vec<ApprovalJson<'_>> = it
+            .approvals
+            .iter()
+            .map(|approval| ApprovalJson { person: &approval.person, at_ms: approval.at_ms })
+            .collect();
+        let approvals = serde_json::to_string(&approvals)
+            .map_err(|_| StoreError::Corrupt("approvals that are no JSON"))?;
+        rows.push(args![
+            item.hash,
+            item.head.log.site,
+            it.head.log.site,
+            it.original_hash(),
+            record,
+            item.head.log.audience.scope,
+            approvals,
+            item.position,
+        ]);
+    }
+    tx.insert_many(
+        "INSERT INTO releases (hash, site, original_site, original_hash, record, scope, approvals, position)",
+        "ON CONFLICT (hash) DO NOTHING",
+        rows,
+    )
+    .await
+}
+
+/// Releases of the site `own` whose original is withdrawn while they are not: a hub's duty. Each wants a
+/// retraction in its own audience. In order of arrival, at most `limit`. Only a batch with a retraction
+/// or a release in it can bring new ones.
+pub async fn stale(tx: &mut Tx, own: SiteId, limit: i64) -> Result<Vec<Target>, StoreError> {
+    let sql = format!(
+        "SELECT {TARGET} FROM releases r \
+         JOIN entries e ON e.position = r.position JOIN logs l ON l.log = e.log \
+         WHERE r.site = $1 \
+         AND NOT EXISTS (SELECT 1 FROM retracted_entries x WHERE x.site = r.site AND x.hash = r.hash) \
+         AND (EXISTS (SELECT 1 FROM retracted_entries x \
+               WHERE x.site = r.original_site AND x.hash = r.original_hash) \
+           OR EXISTS (SELECT 1 FROM retracted_records x \
+               WHERE x.site = r.original_site AND x.record = r.record)) \
+         ORDER BY r.position LIMIT $2"
+    );
+    tx.all(&sql, args![own, limit]).await?.iter().map(target).collect()
 }

@@ -1,8 +1,18 @@
 //! Who belongs: enrolment, keys, revocation, new lives of a site's data.
 
+mod fold;
+mod query;
+
+pub use query::{SiteView, all, bound, by_code, get, invite_spent, revoked};
+
+pub(super) use fold::{VIEWS, fold_enrolments, fold_key_changes, fold_revocations};
+pub(super) use query::{keys, names};
+
+use crate::content::rules::{RuleError, ensure};
 use crate::content::{BadText, check_line};
-use crate::entry::{LogId, PublicKey, RecordId, SiteId};
+use crate::entry::{Head, LogId, PublicKey, RecordId, SiteId};
 use crate::heights::Height;
+use crate::identity::verify_key_proof;
 use crate::scope::{Audience, Scope};
 
 /// First entry of a site's new life.
@@ -89,4 +99,31 @@ pub struct Revocation {
     pub site: SiteId,
     /// Why.
     pub reason: String,
+}
+
+/// The pure rules of an enrolment.
+pub(super) fn check_enrolment(head: &Head, enrolment: &Enrolment) -> Result<(), RuleError> {
+    told_to_all(head)?;
+    ensure(
+        !enrolment.hub || enrolment.site == head.log.site,
+        "only a hub itself says that it is one",
+    )
+}
+
+/// The pure rules of a key change. Verifies the new key's proof.
+pub(super) fn check_key_change(head: &Head, change: &KeyChange) -> Result<(), RuleError> {
+    told_to_all(head)?;
+    Ok(verify_key_proof(head.log.site, change.key, &change.proof)?)
+}
+
+/// The pure rules of a revocation.
+pub(super) fn check_revocation(head: &Head) -> Result<(), RuleError> {
+    told_to_all(head)
+}
+
+fn told_to_all(head: &Head) -> Result<(), RuleError> {
+    ensure(
+        head.log.audience.addressee.is_none(),
+        "who belongs, and with which keys, is not told to one site alone",
+    )
 }

@@ -1,5 +1,13 @@
 //! 稿件: articles and their revisions.
 
+mod fold;
+mod query;
+
+pub use crate::content::journal::{current_entry, live_targets};
+pub use query::{ArticleFilter, ArticleLine, ArticleView, Revision, find, get, list};
+
+pub(super) use fold::{VIEWS, fold};
+
 use crate::content::site::check_code;
 use crate::content::{BadText, check_line};
 use crate::entry::RecordId;

@@ -1,5 +1,16 @@
 //! 通知: notices to a scope, or to chosen units.
 
+mod fold;
+mod query;
+mod standing;
+
+pub use crate::content::journal::{current_entry, live_targets};
+pub use crate::content::receipt::list as receipts;
+pub use query::{NoticeLine, NoticeView, find, get, list};
+pub use standing::{Undelivered, UnitStanding, copies, standing, undelivered};
+
+pub(super) use fold::{VIEWS, fold};
+
 use crate::content::article::{TextFormat, check_text, check_time};
 use crate::content::{BadText, check_line};
 use crate::entry::RecordId;

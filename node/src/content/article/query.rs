@@ -1,0 +1,314 @@
+//! Asks for articles, on behalf of a reader.
+
+use std::collections::BTreeSet;
+
+use super::TextFormat;
+use crate::args;
+use crate::content::journal::{self, FindError, LIVE, VISIBLE, record_at};
+use crate::content::{Record, column, site};
+use crate::entry::{Hash, RecordId, SiteId};
+use crate::scope::{Audience, Reader, Scope, may_read};
+use crate::store::{Row, StoreError, Tx, Value};
+
+/// Which articles a list holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArticleFilter {
+    /// Only those of this author's site.
+    pub site: Option<SiteId>,
+    /// Only those now in the column with this slug.
+    pub column: Option<String>,
+    /// Only what this site itself wrote or released.
+    pub carrier: Option<SiteId>,
+    /// At most so many.
+    pub limit: i64,
+    /// Without the first so many.
+    pub offset: i64,
+}
+
+impl Default for ArticleFilter {
+    fn default() -> Self {
+        Self { site: None, column: None, carrier: None, limit: 50, offset: 0 }
+    }
+}
+
+/// An article in a list: its current revision among those the reader may see.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ArticleLine {
+    /// The author's site.
+    pub site: SiteId,
+    /// The article.
+    pub id: RecordId,
+    /// The revision.
+    pub hash: Hash,
+    /// The site whose entry brings it: the author's, or the releaser's.
+    pub carrier_site: SiteId,
+    /// That entry.
+    pub carrier_hash: Hash,
+    /// How far it may go, as the reader sees it.
+    pub scope: Scope,
+    /// Code of the author's unit; empty if the reader may not know it.
+    pub unit_code: String,
+    /// Name of the author's unit; empty if the reader may not know it.
+    pub unit_name: String,
+    /// Slug of the column.
+    pub column: String,
+    /// Name of the column; its slug if the reader may not see its description.
+    pub column_name: String,
+    /// Title.
+    pub title: String,
+    /// 来源.
+    pub source: String,
+    /// 作者.
+    pub author: String,
+    /// 责任编辑.
+    pub editor: String,
+    /// Keywords.
+    pub keywords: Vec<String>,
+    /// The date to show: the author's claim, or when a hub first saw it if that was earlier.
+    pub published_ms: i64,
+    /// When a hub first saw any revision of it, in its own word.
+    pub first_seen_ms: Option<i64>,
+    /// Whether the reader may see an older revision.
+    pub revised: bool,
+    /// When this site got it.
+    pub received_ms: i64,
+    /// Place of the carrying entry in this site's journal; it would tell a peer of entries hidden from it.
+    #[serde(skip)]
+    pub position: i64,
+}
+
+impl ArticleLine {
+    /// Whether it comes inside a release.
+    pub fn released(&self) -> bool {
+        self.hash != self.carrier_hash
+    }
+}
+
+/// An article with its text.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ArticleView {
+    /// Everything a list shows of it.
+    #[serde(flatten)]
+    pub line: ArticleLine,
+    /// How `text` is written.
+    pub format: TextFormat,
+    /// The text.
+    pub text: String,
+    /// Every revision the reader may see, the current one first.
+    pub revisions: Vec<Revision>,
+}
+
+/// One revision of an article.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Revision {
+    /// Its hash.
+    pub hash: Hash,
+    /// The widest scope at which the reader sees it.
+    pub scope: Scope,
+    /// Its Lamport counter.
+    pub lamport: u64,
+    /// Its title.
+    pub title: String,
+    /// The author's claim in it.
+    pub published_ms: i64,
+    /// When a hub first saw it, in its own word.
+    pub first_seen_ms: Option<i64>,
+    /// When this site got it.
+    pub received_ms: i64,
+}
+
+/// Rows the reader may see, with the hubs' word on when they saw them as far as that may be seen too. `dated.seen`
+/// is the earliest of these and of the release's own word.
+fn dated(conditions: &str) -> String {
+    format!(
+        "WITH shown AS ( \
+           SELECT r.*, (SELECT MIN(f.at_ms) FROM first_seen f \
+             WHERE f.site = r.site AND f.hash = r.hash AND f.scope >= $1) AS sighted \
+           FROM article_revisions r WHERE {VISIBLE} AND {LIVE} {conditions}), \
+         dated AS ( \
+           SELECT s.*, COALESCE( \
+             CASE WHEN s.sighted < s.first_seen_ms THEN s.sighted ELSE s.first_seen_ms END, \
+             s.sighted) AS seen \
+           FROM shown s)"
+    )
+}
+
+/// The articles `reader` may see, the newest first by the date shown, then by id. One line each.
+///
+/// A revision never makes an article newer than the hubs' first word on any of its visible revisions (rule 6).
+pub async fn list(
+    tx: &mut Tx,
+    reader: Reader,
+    filter: &ArticleFilter,
+) -> Result<Vec<ArticleLine>, StoreError> {
+    let mut conditions = String::new();
+    let mut args = args![reader.ceiling, reader.site];
+    if let Some(site) = filter.site {
+        conditions.push_str(&format!(" AND r.site = ${}", push(&mut args, site)));
+    }
+    if let Some(carrier) = filter.carrier {
+        conditions.push_str(&format!(" AND r.carrier_site = ${}", push(&mut args, carrier)));
+    }
+    lines(tx, reader, &conditions, filter, args).await
+}
+
+/// One article with its text; `None` if there is nothing of it that `reader` may see.
+pub async fn get(
+    tx: &mut Tx,
+    reader: Reader,
+    site: SiteId,
+    id: RecordId,
+) -> Result<Option<ArticleView>, StoreError> {
+    let conditions = " AND r.site = $3 AND r.id = $4";
+    let args = args![reader.ceiling, reader.site, site, id];
+    let filter = ArticleFilter { limit: 1, ..ArticleFilter::default() };
+    let Some(line) = lines(tx, reader, conditions, &filter, args.clone()).await?.pop() else {
+        return Ok(None);
+    };
+    let revisions = revisions(tx, reader, conditions, args).await?;
+    match record_at(tx, line.position).await? {
+        Record::Article(it) => {
+            Ok(Some(ArticleView { line, format: it.format, text: it.text, revisions }))
+        }
+        _ => Err(StoreError::Corrupt("an article whose entry is none")),
+    }
+}
+
+/// The one article `reader` may see whose id begins with these hexadecimal digits.
+pub async fn find(
+    tx: &mut Tx,
+    reader: Reader,
+    prefix: &str,
+) -> Result<(SiteId, RecordId), FindError> {
+    journal::find(tx, "article_revisions", reader, prefix).await
+}
+
+fn push(args: &mut Vec<Value>, value: impl Into<Value>) -> usize {
+    args.push(value.into());
+    args.len()
+}
+
+/// Columns of [`line`].
+const LINE: &str = "site, id, hash, carrier_site, carrier_hash, scope, unit_code, unit_name, slug, \
+     title, source, author, editor, keywords, \
+     CASE WHEN earliest < published_ms THEN earliest ELSE published_ms END AS shown_ms, \
+     earliest, CAST(CASE WHEN oldest = hash THEN 0 ELSE 1 END AS BIGINT), received_ms, position, \
+     addressee";
+
+async fn lines(
+    tx: &mut Tx,
+    reader: Reader,
+    conditions: &str,
+    filter: &ArticleFilter,
+    mut args: Vec<Value>,
+) -> Result<Vec<ArticleLine>, StoreError> {
+    let column = match &filter.column {
+        None => String::new(),
+        Some(slug) => format!("AND slug = ${}", push(&mut args, slug)),
+    };
+    let sql = format!(
+        "{}, ranked AS ( \
+           SELECT d.*, \
+             ROW_NUMBER() OVER (PARTITION BY d.site, d.id ORDER BY \
+               d.lamport DESC, d.hash DESC, d.scope DESC, d.carrier_hash DESC) AS place, \
+             MIN(d.seen) OVER (PARTITION BY d.site, d.id) AS earliest, \
+             FIRST_VALUE(d.hash) OVER (PARTITION BY d.site, d.id ORDER BY d.lamport, d.hash) AS oldest \
+           FROM dated d) \
+         SELECT {LINE} FROM ranked WHERE place = 1 {column} \
+         ORDER BY shown_ms DESC, id, site LIMIT ${} OFFSET ${}",
+        dated(conditions),
+        push(&mut args, filter.limit),
+        push(&mut args, filter.offset),
+    );
+    let mut lines = Vec::new();
+    for row in tx.all(&sql, args).await? {
+        let (line, audience) = line(&row)?;
+        if may_read(reader, line.carrier_site, audience) {
+            lines.push(line);
+        }
+    }
+    name(tx, reader, &mut lines).await?;
+    Ok(lines)
+}
+
+fn line(row: &Row) -> Result<(ArticleLine, Audience), StoreError> {
+    let keywords: String = row.get(13)?;
+    let column: String = row.get(8)?;
+    let line = ArticleLine {
+        site: row.get(0)?,
+        id: row.get(1)?,
+        hash: row.get(2)?,
+        carrier_site: row.get(3)?,
+        carrier_hash: row.get(4)?,
+        scope: row.get(5)?,
+        unit_code: row.get(6)?,
+        unit_name: row.get(7)?,
+        column_name: column.clone(),
+        column,
+        title: row.get(9)?,
+        source: row.get(10)?,
+        author: row.get(11)?,
+        editor: row.get(12)?,
+        keywords: serde_json::from_str(&keywords)
+            .map_err(|_| StoreError::Corrupt("keywords that are no JSON"))?,
+        published_ms: row.get(14)?,
+        first_seen_ms: row.get(15)?,
+        revised: row.get(16)?,
+        received_ms: row.get(17)?,
+        position: row.get(18)?,
+    };
+    let audience = Audience { scope: line.scope, addressee: row.get(19)? };
+    Ok((line, audience))
+}
+
+/// Fills in the names of units and columns that the reader may see.
+async fn name(tx: &mut Tx, reader: Reader, lines: &mut [ArticleLine]) -> Result<(), StoreError> {
+    let sites: BTreeSet<SiteId> = lines.iter().map(|line| line.site).collect();
+    let units = site::names(tx, reader, &sites).await?;
+    let columns = lines.iter().map(|line| (line.site, line.column.clone())).collect();
+    let columns = column::names(tx, reader, &columns).await?;
+    for line in lines {
+        // The releaser's word goes as far as the release; where the enrolment may be seen, it is as good.
+        if line.unit_code.is_empty()
+            && let Some(unit) = units.get(&line.site)
+        {
+            line.unit_code.clone_from(&unit.code);
+            line.unit_name.clone_from(&unit.name);
+        }
+        if let Some(name) = columns.get(&(line.site, line.column.clone())) {
+            line.column_name.clone_from(name);
+        }
+    }
+    Ok(())
+}
+
+async fn revisions(
+    tx: &mut Tx,
+    reader: Reader,
+    conditions: &str,
+    args: Vec<Value>,
+) -> Result<Vec<Revision>, StoreError> {
+    let sql = format!(
+        "{} SELECT hash, scope, lamport, title, published_ms, seen, received_ms, carrier_site, addressee \
+         FROM dated ORDER BY lamport DESC, hash DESC, scope DESC, carrier_hash DESC",
+        dated(conditions)
+    );
+    let mut revisions: Vec<Revision> = Vec::new();
+    for row in tx.all(&sql, args).await? {
+        let revision = Revision {
+            hash: row.get(0)?,
+            scope: row.get(1)?,
+            lamport: row.get(2)?,
+            title: row.get(3)?,
+            published_ms: row.get(4)?,
+            first_seen_ms: row.get(5)?,
+            received_ms: row.get(6)?,
+        };
+        let audience = Audience { scope: revision.scope, addressee: row.get(8)? };
+        let again = revisions.last().is_some_and(|last| last.hash == revision.hash);
+        if !again && may_read(reader, row.get(7)?, audience) {
+            revisions.push(revision);
+        }
+    }
+    Ok(revisions)
+}
