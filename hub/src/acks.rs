@@ -63,7 +63,11 @@ impl Acks {
     /// When a site was last heard, milliseconds since 1970-01-01 UTC.
     pub fn last_heard(&self, site: SiteId) -> Option<i64> {
         let state = self.state();
-        Lane::ALL.iter().filter_map(|lane| state.known.get(&(site, *lane))).map(|ack| ack.at_ms).max()
+        Lane::ALL
+            .iter()
+            .filter_map(|lane| state.known.get(&(site, *lane)))
+            .map(|ack| ack.at_ms)
+            .max()
     }
 
     /// Writes down what changed.

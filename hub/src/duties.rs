@@ -73,7 +73,10 @@ async fn sightings(tx: &mut Tx, own: lianbo_node::entry::SiteId) -> Result<Vec<D
         .collect())
 }
 
-async fn withdrawals(tx: &mut Tx, own: lianbo_node::entry::SiteId) -> Result<Vec<Draft>, PlanError> {
+async fn withdrawals(
+    tx: &mut Tx,
+    own: lianbo_node::entry::SiteId,
+) -> Result<Vec<Draft>, PlanError> {
     let limit = i64::try_from(MAX_TARGETS).unwrap_or(i64::MAX);
     let mut by_audience: BTreeMap<Audience, Vec<Target>> = BTreeMap::new();
     for target in content::release::stale(tx, own, limit).await? {

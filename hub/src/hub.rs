@@ -99,8 +99,7 @@ pub struct Member {
 impl Members {
     async fn load(store: &Store) -> Result<Self, StoreError> {
         let mut tx = store.read().await?;
-        let meta =
-            Meta::load(&mut tx).await?.ok_or(StoreError::Corrupt("table meta is empty"))?;
+        let meta = Meta::load(&mut tx).await?.ok_or(StoreError::Corrupt("table meta is empty"))?;
         let sites = content::site::all(&mut tx).await?;
         let sites = sites
             .into_iter()

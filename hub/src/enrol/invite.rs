@@ -28,7 +28,9 @@ pub struct Invite {
 #[derive(Debug, thiserror::Error)]
 pub enum InviteError {
     /// No invitation has this secret.
-    #[error("this token was not made by this hub; check that it was copied whole, or ask for a new one")]
+    #[error(
+        "this token was not made by this hub; check that it was copied whole, or ask for a new one"
+    )]
     Forged,
     /// It was used already.
     #[error("this token has been spent by another site; ask the hub's operator for a new one")]

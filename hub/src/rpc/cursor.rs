@@ -82,12 +82,19 @@ impl Cursor {
     }
 
     /// Judges it against the journal as it is: `rolling_here` is the rolling hash at its position now.
-    pub(crate) fn judge(&self, meta: &Meta, filter: &Filter, rolling_here: Option<Hash>) -> Verdict {
+    pub(crate) fn judge(
+        &self,
+        meta: &Meta,
+        filter: &Filter,
+        rolling_here: Option<Hash>,
+    ) -> Verdict {
         if self.journal != meta.journal
             || self.epoch != meta.epoch
             || rolling_here != Some(self.end.rolling)
         {
-            Verdict::OtherJournal { proven: self.journal == meta.journal && self.epoch == meta.epoch }
+            Verdict::OtherJournal {
+                proven: self.journal == meta.journal && self.epoch == meta.epoch,
+            }
         } else if self.filter != filter.digest() {
             Verdict::OtherFilter
         } else {
@@ -132,7 +139,8 @@ mod tests {
     #[test]
     fn a_forged_or_foreign_cursor_does_not_open() {
         let meta = meta();
-        let sealed = Cursor::new(&meta, &filter(Scope::Public), END).seal(&meta.cursor_key, [3; 12]);
+        let sealed =
+            Cursor::new(&meta, &filter(Scope::Public), END).seal(&meta.cursor_key, [3; 12]);
         for index in 0..sealed.len() {
             let mut broken = sealed.to_vec();
             broken[index] ^= 1;

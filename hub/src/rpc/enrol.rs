@@ -51,7 +51,9 @@ async fn join(hub: &Arc<Hub>, join: v1::JoinRequest) -> Result<v1::JoinResponse,
     let site = SiteId::from_slice(&join.site)
         .ok_or_else(|| Status::invalid_argument("site id is not 16 bytes"))?;
     if join.suite != i32::from(v1::Suite::Ed25519Blake3) {
-        return Err(Status::failed_precondition("this hub knows signature suite 1 only: upgrade it"));
+        return Err(Status::failed_precondition(
+            "this hub knows signature suite 1 only: upgrade it",
+        ));
     }
     let key = PublicKey::from_slice(&join.key)
         .ok_or_else(|| Status::invalid_argument("key is not 32 bytes"))?;
@@ -88,12 +90,7 @@ async fn join(hub: &Arc<Hub>, join: v1::JoinRequest) -> Result<v1::JoinResponse,
 }
 
 /// Spends the token and signs the enrolment, in one transaction.
-async fn enrol(
-    hub: &Hub,
-    site: SiteId,
-    key: PublicKey,
-    secret: &[u8],
-) -> Result<Invite, Status> {
+async fn enrol(hub: &Hub, site: SiteId, key: PublicKey, secret: &[u8]) -> Result<Invite, Status> {
     if hub.members().sites.get(&site).is_some_and(|member| !member.revoked) {
         return Err(Status::already_exists("this site has joined already"));
     }

@@ -38,7 +38,8 @@ impl Service {
         let caller = self.caller(&request)?;
         let mut inbound = request.into_inner();
         let first = tokio::time::timeout(OPENING, inbound.message()).await;
-        let first = first.map_err(|_| Status::deadline_exceeded("a stream begins with an open"))??;
+        let first =
+            first.map_err(|_| Status::deadline_exceeded("a stream begins with an open"))??;
         let Some(v1::follow_request::Message::Open(open)) = first.and_then(|first| first.message)
         else {
             return Err(Status::invalid_argument("a stream begins with an open"));
@@ -192,8 +193,7 @@ impl Follower {
                 && live.end.position < now.position
             {
                 let (target, from) = (live.target, live.end);
-                let (frame, end) =
-                    self.read(&self.content.filter, from, now.position).await?;
+                let (frame, end) = self.read(&self.content.filter, from, now.position).await?;
                 self.live = Some(Live { target, end });
                 if let Some(frame) = frame {
                     return Ok(Some(self.message(Lane::Content, frame, false)));

@@ -1,10 +1,10 @@
 //! Offer: a hub that lost data is told what others hold, and says what it lacks.
 
+use lianbo_node::entry::Hash;
 use lianbo_node::heights::{Height, lacking};
 use lianbo_node::journal;
 use lianbo_node::scope::may_rise;
 use lianbo_node::wire::{height_to_proto, heights_from_proto};
-use lianbo_node::entry::Hash;
 use lianbo_proto::v1;
 use tonic::{Request, Status};
 

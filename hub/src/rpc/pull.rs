@@ -67,9 +67,8 @@ pub(super) async fn resume(
 ) -> Result<End, Status> {
     let again = || Status::failed_precondition("this cursor cannot be continued; call Hello");
     let cursor = Cursor::open(&meta.cursor_key, sealed).ok_or_else(again)?;
-    let here = async {
-        journal::rolling_at(&mut hub.store.read().await?, cursor.end.position).await
-    };
+    let here =
+        async { journal::rolling_at(&mut hub.store.read().await?, cursor.end.position).await };
     let here = here.await.map_err(|error| store_failed(&error))?;
     match cursor.judge(meta, filter, here) {
         Verdict::Good(_) => Ok(cursor.end),

@@ -61,8 +61,8 @@ async fn take(
     if caller.not_after_ms <= hub.clock.now() {
         return Err(Status::unauthenticated("the certificate has expired; call Renew"));
     }
-    let entries = decode_frame(&push.frame)
-        .map_err(|error| Status::invalid_argument(error.to_string()))?;
+    let entries =
+        decode_frame(&push.frame).map_err(|error| Status::invalid_argument(error.to_string()))?;
     let origin = Origin::Below {
         site: caller.site,
         ceiling: caller.ceiling(),

@@ -198,7 +198,8 @@ impl<'t> Appender<'t> {
             if !held.at(id, seq).is_empty() {
                 decision.forks.insert((id, seq));
             }
-            let before_held = seq > 1 && (seq - 1 == state.height || !held.at(id, seq - 1).is_empty());
+            let before_held =
+                seq > 1 && (seq - 1 == state.height || !held.at(id, seq - 1).is_empty());
             let before_fits = match item.head.previous {
                 None => true,
                 Some(previous) => {
@@ -246,7 +247,8 @@ impl<'t> Appender<'t> {
                    FROM entries WHERE (log, seq) IN ({keys})";
         let mut held = Held::default();
         for row in self.tx.select_in(sql, keys).await? {
-            let entry = HeldEntry { hash: row.get(2)?, position: row.get(3)?, bodiless: row.get(4)? };
+            let entry =
+                HeldEntry { hash: row.get(2)?, position: row.get(3)?, bodiless: row.get(4)? };
             held.0.entry((row.get(0)?, row.get(1)?)).or_default().push(entry);
         }
         Ok(held)
@@ -262,8 +264,7 @@ impl<'t> Appender<'t> {
         let unpinned: Vec<_> = pairs.difference(self.pins).copied().collect();
         let bound = content::site::bound(self.tx, &unpinned).await?;
         let below = segment.iter().any(|(_, origin)| matches!(origin, Origin::Below { .. }));
-        let revoked =
-            if below { content::site::revoked(self.tx).await? } else { BTreeSet::new() };
+        let revoked = if below { content::site::revoked(self.tx).await? } else { BTreeSet::new() };
         let mut refused: Vec<Option<Refusal>> = segment
             .iter()
             .map(|(item, origin)| {
@@ -398,10 +399,7 @@ impl<'t> Appender<'t> {
 }
 
 fn binds(record: Option<&Record>) -> bool {
-    matches!(
-        record,
-        Some(Record::Enrolment(_) | Record::KeyChange(_) | Record::Revocation(_))
-    )
+    matches!(record, Some(Record::Enrolment(_) | Record::KeyChange(_) | Record::Revocation(_)))
 }
 
 fn slug(item: &Verified) -> Option<String> {
@@ -426,18 +424,27 @@ fn refuse(item: &Verified, origin: Origin, known: bool, revoked: bool) -> Option
         Origin::Own => {}
         Origin::Below { site, ceiling, refill } => {
             if !may_rise(ceiling, log.audience) {
-                return refusal(Reason::Audience, "this entry is for a narrower scope than the link carries");
+                return refusal(
+                    Reason::Audience,
+                    "this entry is for a narrower scope than the link carries",
+                );
             }
             if site != log.site && !refill {
                 return refusal(Reason::NotYours, "a site pushes its own entries only");
             }
             if revoked && !refill {
-                return refusal(Reason::Revoked, "this site was revoked; ask the hub for a new invitation");
+                return refusal(
+                    Reason::Revoked,
+                    "this site was revoked; ask the hub for a new invitation",
+                );
             }
         }
         Origin::Above { reader } => {
             if !may_read(reader, log.site, log.audience) {
-                return refusal(Reason::Audience, "the hub sent an entry that is not for this site");
+                return refusal(
+                    Reason::Audience,
+                    "the hub sent an entry that is not for this site",
+                );
             }
         }
     }

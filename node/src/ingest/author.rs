@@ -186,7 +186,9 @@ impl Author {
         let values = args![meta.site, meta.incarnation, audience.scope, audience.addressee];
         let mut continues = Vec::new();
         for row in appender.tx.all(sql, values).await? {
-            let hash = row.get::<Option<Hash>>(6)?.ok_or(StoreError::Corrupt("a height without a hash"))?;
+            let hash = row
+                .get::<Option<Hash>>(6)?
+                .ok_or(StoreError::Corrupt("a height without a hash"))?;
             continues.push((log_from_row(&row, 0)?, Height { seq: row.get(5)?, hash }));
         }
         let start = Record::Incarnation(IncarnationStart { continues });

@@ -48,7 +48,6 @@ impl std::fmt::Debug for DoorTask {
 }
 
 /// What is asked of the door, and where the answer goes.
-#[derive(Debug)]
 struct Command {
     ask: Ask,
     reply: Reply,
@@ -57,15 +56,6 @@ struct Command {
 enum Ask {
     Take(Vec<(Verified, Origin)>),
     Write(Plan),
-}
-
-impl std::fmt::Debug for Ask {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Take(_) => "Take",
-            Self::Write(_) => "Write",
-        })
-    }
 }
 
 enum Done {
@@ -210,18 +200,15 @@ impl DoorTask {
     /// One transaction for all that is asked. Its error is everybody's.
     async fn transact(&self, asks: Vec<Ask>) -> Result<(Vec<Done>, End), StoreError> {
         let mut tx = self.store.write().await?;
-        let meta =
-            Meta::load(&mut tx).await?.ok_or(StoreError::Corrupt("table meta is empty"))?;
+        let meta = Meta::load(&mut tx).await?.ok_or(StoreError::Corrupt("table meta is empty"))?;
         let pins = Meta::pins(&mut tx).await?;
-        let mut appender =
-            Appender::begin(&mut tx, &pins, self.clock.now()).await?;
+        let mut appender = Appender::begin(&mut tx, &pins, self.clock.now()).await?;
         let mut done = Vec::with_capacity(asks.len());
         let mut asks = asks.into_iter().peekable();
         while let Some(ask) = asks.next() {
             match ask {
                 Ask::Write(plan) => {
-                    let written =
-                        author::write(&mut appender, &meta, &self.identity, plan).await?;
+                    let written = author::write(&mut appender, &meta, &self.identity, plan).await?;
                     done.push(Done::Written(written));
                 }
                 Ask::Take(items) => {

@@ -175,7 +175,9 @@ impl From<StoreError> for IngestError {
 }
 
 /// A count of refusals by reason, for a log line.
-pub(super) fn tally<'a>(refusals: impl Iterator<Item = &'a Refusal>) -> BTreeMap<&'static str, u64> {
+pub(super) fn tally<'a>(
+    refusals: impl Iterator<Item = &'a Refusal>,
+) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
     for refusal in refusals {
         *counts.entry(refusal.reason.as_str()).or_default() += 1;

@@ -86,7 +86,8 @@ pub async fn rebuild_views(store: &Store, progress: Progress<'_>) -> Result<Rebu
         let mut decoded = Vec::with_capacity(page.len());
         for item in &page {
             let Some(body) = &item.entry.body else { continue };
-            let (Ok(head), Ok(record)) = (decode_head(&item.entry.head), decode_record(body)) else {
+            let (Ok(head), Ok(record)) = (decode_head(&item.entry.head), decode_record(body))
+            else {
                 return Err(corrupt);
             };
             decoded.extend(record.map(|record| (item, head, record)));
