@@ -17,10 +17,12 @@ use futures_util::Stream;
 use lianbo_node::link::tls::ServerStream;
 use lianbo_node::scope::Scope;
 use lianbo_node::wire::MAX_FRAME;
+use lianbo_proto::v1;
 use lianbo_proto::v1::enrol_server::EnrolServer;
 use lianbo_proto::v1::sync_server::SyncServer;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::hub::Hub;
 
@@ -28,7 +30,7 @@ use crate::hub::Hub;
 pub(crate) const WINDOW: usize = 4 * 1024 * 1024;
 /// Largest request: a frame and its wrapping.
 const MAX_MESSAGE: usize = MAX_FRAME + 64 * 1024;
-/// Requests that name heights of many logs.
+/// Calls under way on one connection; a node needs three.
 const STREAMS_PER_CONNECTION: u32 = 32;
 
 /// The services of one listener, by its scope.
@@ -80,4 +82,46 @@ fn reflection() -> Option<
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .ok()
+}
+
+#[tonic::async_trait]
+impl v1::sync_server::Sync for Service {
+    async fn hello(
+        &self,
+        request: Request<v1::HelloRequest>,
+    ) -> Result<Response<v1::HelloResponse>, Status> {
+        self.answer_hello(request).await.map(Response::new)
+    }
+
+    type PushStream = push::PushStream;
+
+    async fn push(
+        &self,
+        request: Request<Streaming<v1::PushRequest>>,
+    ) -> Result<Response<Self::PushStream>, Status> {
+        self.answer_push(request).map(Response::new)
+    }
+
+    async fn pull(
+        &self,
+        request: Request<v1::PullRequest>,
+    ) -> Result<Response<v1::PullResponse>, Status> {
+        self.answer_pull(request).await.map(Response::new)
+    }
+
+    type FollowStream = follow::FollowStream;
+
+    async fn follow(
+        &self,
+        request: Request<Streaming<v1::FollowRequest>>,
+    ) -> Result<Response<Self::FollowStream>, Status> {
+        self.answer_follow(request).await.map(Response::new)
+    }
+
+    async fn offer(
+        &self,
+        request: Request<v1::OfferRequest>,
+    ) -> Result<Response<v1::OfferResponse>, Status> {
+        self.answer_offer(request).await.map(Response::new)
+    }
 }

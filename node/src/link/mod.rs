@@ -3,3 +3,6 @@
 pub mod connect;
 pub mod tls;
 pub mod token;
+
+/// Metadata key under which a hub asks to be left alone for so many milliseconds.
+pub const RETRY_AFTER: &str = "retry-after-ms";
