@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::entry::LogId;
+use crate::entry::{LogId, SiteId};
 use crate::heights::Heights;
 
 /// Follows what was sent and what was answered on one stream.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
+    /// Whose logs go first within a lane: the hub's, for they bind the others' keys.
+    first: Option<SiteId>,
     /// Sent on this stream, or held by the hub when it began: nothing up to here is sent again.
     sent: BTreeMap<LogId, u64>,
     /// Logs that wait: the hub cannot take them now.
@@ -28,10 +30,9 @@ pub enum Violation {
 }
 
 impl Outbox {
-    /// A stream begins; the hub holds `held` of these logs.
-    pub fn begin(held: &Heights) -> Self {
-        let sent = held.iter().map(|(log, height)| (*log, height.seq)).collect();
-        Self { sent, ..Self::default() }
+    /// A stream to `hub` begins, which holds these logs up to these sequences.
+    pub fn begin(hub: SiteId, held: impl IntoIterator<Item = (LogId, u64)>) -> Self {
+        Self { first: Some(hub), sent: held.into_iter().collect(), ..Self::default() }
     }
 
     /// The hub's branch of this log is not ours: everything of it is sent, so that it holds both.
@@ -47,7 +48,7 @@ impl Outbox {
                 let sent = self.sent.get(log).copied().unwrap_or(0);
                 (height.seq > sent).then_some((*log, sent))
             })
-            .min_by_key(|(log, _)| (log.lane, *log))
+            .min_by_key(|(log, _)| (log.lane, Some(log.site) != self.first, *log))
     }
 
     /// A frame went out that carries these logs up to these sequences.
@@ -85,9 +86,11 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Hash, Incarnation, Lane, SiteId};
+    use crate::entry::{Hash, Incarnation, Lane};
     use crate::heights::Height;
     use crate::scope::{Audience, Scope};
+
+    const HUB: SiteId = SiteId([9; 16]);
 
     fn log(lane: Lane) -> LogId {
         LogId {
@@ -105,7 +108,7 @@ mod tests {
     #[test]
     fn control_goes_first_and_nothing_goes_twice() {
         let held = heights(&[(Lane::Control, 2), (Lane::Content, 5)]);
-        let mut outbox = Outbox::begin(&heights(&[(Lane::Content, 3)]));
+        let mut outbox = Outbox::begin(HUB, [(log(Lane::Content), 3)]);
         assert_eq!(outbox.next(&held), Some((log(Lane::Control), 0)));
         outbox.sent(BTreeMap::from([(log(Lane::Control), 2)]));
         assert_eq!(outbox.next(&held), Some((log(Lane::Content), 3)));
@@ -115,6 +118,14 @@ mod tests {
         outbox.answered(&heights(&[(Lane::Control, 2)])).unwrap();
         outbox.answered(&heights(&[(Lane::Content, 5)])).unwrap();
         assert_eq!(outbox.in_flight(), 0);
+    }
+
+    #[test]
+    fn the_hubs_own_logs_go_first_within_a_lane() {
+        let hubs = LogId { site: HUB, ..log(Lane::Control) };
+        let mut held = heights(&[(Lane::Control, 1), (Lane::Content, 1)]);
+        held.insert(hubs, Height { seq: 1, hash: Hash([0; 32]) });
+        assert_eq!(Outbox::begin(HUB, []).next(&held), Some((hubs, 0)));
     }
 
     #[test]
@@ -133,7 +144,7 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.wait(log(Lane::Control));
         assert_eq!(outbox.next(&held), Some((log(Lane::Content), 0)));
-        let mut forked = Outbox::begin(&held);
+        let mut forked = Outbox::begin(HUB, held.iter().map(|(log, height)| (*log, height.seq)));
         assert_eq!(forked.next(&held), None);
         forked.resend(log(Lane::Content));
         assert_eq!(forked.next(&held), Some((log(Lane::Content), 0)));
