@@ -21,9 +21,13 @@ pub struct TestDatabase {
 
 #[derive(Debug)]
 enum Place {
-    Folder { _folder: TempDir },
+    Folder {
+        _folder: TempDir,
+    },
     #[cfg(feature = "postgres")]
-    Server { _database: ServerDatabase },
+    Server {
+        _database: ServerDatabase,
+    },
 }
 
 impl TestDatabase {
