@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod config;
 pub mod content;
+pub mod duties;
 pub mod entry;
 pub mod heights;
 pub mod identity;
