@@ -10,6 +10,8 @@ pub mod release;
 pub mod retraction;
 mod rules;
 pub mod site;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use journal::{FindError, current_entry, live_targets};
