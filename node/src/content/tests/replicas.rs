@@ -47,7 +47,7 @@ fn history(steps: &[Step]) -> Vec<Made> {
         let audience = if step.direct { Audience::direct(scope, other) } else { all };
         let author = &mut authors[step.author];
         let name = format!("{scope} {} {}", step.direct, step.pick % 1000);
-        let at_ms = day(i64::from(step.record) + (step.pick % 7) as i64);
+        let at_ms = day(i64::from(step.record) + i64::try_from(step.pick % 7).unwrap());
         let picked = (!made.is_empty()).then(|| made[step.pick % made.len()].clone());
         let next = match (step.kind, picked) {
             (0 | 1, _) => author.write(audience, article(step.record, &name, at_ms)),
