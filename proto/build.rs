@@ -11,6 +11,10 @@ const FILES: [&str; 4] = [
     "lianbo/v1/enrol.proto",
 ];
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to build scripts through the environment"
+)]
 fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");

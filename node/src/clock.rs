@@ -52,3 +52,58 @@ impl Clock for ManualClock {
         self.0.load(Ordering::SeqCst)
     }
 }
+
+/// A clock that never says less than a kept floor, so that setting the machine's clock back does not
+/// revive an expired certificate. The owner reads the floor from the store and keeps it there.
+#[derive(Debug)]
+pub struct FlooredClock {
+    clock: SharedClock,
+    floor: AtomicI64,
+}
+
+impl FlooredClock {
+    /// `clock`, but never less than `floor_ms`.
+    pub fn new(clock: SharedClock, floor_ms: i64) -> Self {
+        Self { clock, floor: AtomicI64::new(floor_ms) }
+    }
+
+    /// Raises the floor to `ms`; a lower value changes nothing.
+    pub fn raise(&self, ms: i64) {
+        self.floor.fetch_max(ms, Ordering::SeqCst);
+    }
+
+    /// The floor, for keeping.
+    pub fn floor(&self) -> i64 {
+        self.floor.load(Ordering::SeqCst)
+    }
+}
+
+impl Clock for FlooredClock {
+    fn now(&self) -> i64 {
+        self.clock.now().max(self.floor())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_set_back_does_not_go_below_its_floor() {
+        let manual = Arc::new(ManualClock::new(1_000));
+        let clock = FlooredClock::new(manual.clone(), 500);
+        assert_eq!(clock.now(), 1_000);
+        clock.raise(2_000);
+        clock.raise(1_500);
+        assert_eq!((clock.now(), clock.floor()), (2_000, 2_000));
+        manual.set(10);
+        assert_eq!(clock.now(), 2_000);
+        manual.advance(5_000);
+        assert_eq!(clock.now(), 5_010);
+    }
+
+    #[test]
+    fn the_machines_clock_is_past_2020() {
+        assert!(SystemClock.now() > 1_577_836_800_000);
+    }
+}

@@ -3,10 +3,17 @@
 //! (`wire`, `sync`, `link`), what shows them (`web`), and the wiring (`config`, `clock`, `lifecycle`, `cli`).
 
 pub mod clock;
+pub mod config;
 pub mod content;
+pub mod duties;
 pub mod entry;
 pub mod heights;
 pub mod identity;
+pub mod ingest;
+pub mod journal;
+pub mod lifecycle;
+pub mod link;
 pub mod scope;
 pub mod store;
+pub mod sync;
 pub mod wire;

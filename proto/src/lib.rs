@@ -2,7 +2,14 @@
 //! this crate say it, field by field.
 
 /// Package `lianbo.v1`, as generated.
-#[allow(clippy::all, clippy::pedantic, missing_debug_implementations, reason = "generated code")]
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    missing_debug_implementations,
+    reason = "generated code"
+)]
 pub mod v1 {
     tonic::include_proto!("lianbo.v1");
 }

@@ -32,7 +32,7 @@ macro_rules! run {
     ($self:ident, $sql:ident, $args:ident, |$query:ident, $conn:ident| $body:expr, $row:ident) => {
         match &mut $self.0 {
             Inner::Sqlite(tx) => {
-                use Row::Sqlite as $row;
+                let $row = Row::Sqlite;
                 let $query = run!(bind sqlx::query::<Sqlite>(AssertSqlSafe($sql.to_owned())), $args);
                 let $conn = &mut **tx;
                 $body

@@ -146,11 +146,10 @@ fn audience_to_proto(audience: Audience) -> v1::Audience {
 
 fn audience_from_proto(audience: Option<v1::Audience>) -> Result<Audience, EntryError> {
     let audience = audience.ok_or(bad("no audience"))?;
-    let addressee = match audience.addressee.is_empty() {
-        true => None,
-        false => {
-            Some(SiteId::from_slice(&audience.addressee).ok_or(bad("addressee is not 16 bytes"))?)
-        }
+    let addressee = if audience.addressee.is_empty() {
+        None
+    } else {
+        Some(SiteId::from_slice(&audience.addressee).ok_or(bad("addressee is not 16 bytes"))?)
     };
     Ok(Audience { scope: scope_from_proto(audience.scope)?, addressee })
 }

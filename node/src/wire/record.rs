@@ -327,9 +327,9 @@ fn release(it: v1::Release) -> Result<Release, EntryError> {
         return Err(bad("more than 16 approvals"));
     }
     let head = decode_head(&it.head)?;
-    let record = match decode_record_inside(&it.body)? {
-        Some(record @ (Record::Article(_) | Record::Notice(_))) => record,
-        _ => return Err(bad("only an article or a notice can be released")),
+    let Some(record @ (Record::Article(_) | Record::Notice(_))) = decode_record_inside(&it.body)?
+    else {
+        return Err(bad("only an article or a notice can be released"));
     };
     let release = Release {
         original: Entry { head: it.head, signature: it.signature, body: Some(it.body) },

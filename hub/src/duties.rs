@@ -1,0 +1,102 @@
+//! What a hub signs by itself: when it first held an article, and that its release of a withdrawn
+//! original is withdrawn too. Derived from the views, so that a crash between loses nothing.
+
+use std::collections::BTreeMap;
+
+use lianbo_node::content::first_seen::{FirstSeen, MAX_SIGHTINGS, Sighting};
+use lianbo_node::content::retraction::{MAX_TARGETS, Retraction, Target};
+use lianbo_node::content::{self, Record};
+use lianbo_node::entry::SiteId;
+use lianbo_node::ingest::{Draft, IngestError, Plan, PlanError};
+use lianbo_node::scope::Audience;
+use lianbo_node::store::Tx;
+use tracing::warn;
+
+use crate::hub::Hub;
+
+/// Sightings written at a time: as many as one record holds.
+#[expect(clippy::cast_possible_wrap, reason = "512")]
+const MAX_UNSEEN: i64 = MAX_SIGHTINGS as i64;
+
+/// Does the duties whenever the journal has grown, until the hub stops.
+pub(crate) async fn run(hub: &Hub) {
+    let mut end = hub.door.end();
+    // Sightings are looked for after this position: everything before has one.
+    let mut after = 0;
+    loop {
+        end.borrow_and_update();
+        while !hub.stop.is_cancelled() {
+            match once(hub, &mut after).await {
+                Ok(0) | Err(IngestError::Fenced(_) | IngestError::Stopping) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    warn!(%error, "duties wait for the next entry");
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            () = hub.stop.cancelled() => break,
+            changed = end.changed() => if changed.is_err() { break },
+        }
+    }
+}
+
+/// Does what is due; says how many records that took.
+async fn once(hub: &Hub, after: &mut i64) -> Result<usize, IngestError> {
+    if hub.members().refilling() {
+        return Ok(0);
+    }
+    // Looked at outside the door first: most of the time nothing is due, and the door is busy.
+    let mut tx = hub.store.read().await?;
+    let own = hub.identity.site;
+    let unseen = content::first_seen::unseen(&mut tx, own, *after, MAX_UNSEEN).await?;
+    let stale = content::release::stale(&mut tx, own, 1).await?;
+    drop(tx);
+    if unseen.is_empty() && stale.is_empty() {
+        return Ok(0);
+    }
+    let (from, last) = (*after, unseen.last().map(|seen| seen.position));
+    let plan: Plan = Box::new(move |tx| {
+        Box::pin(async move {
+            let mut drafts = sightings(tx, own, from).await?;
+            drafts.extend(withdrawals(tx, own).await?);
+            Ok(drafts)
+        })
+    });
+    let written = hub.door.write_planned(plan).await?;
+    *after = last.unwrap_or(from);
+    Ok(written.len())
+}
+
+async fn sightings(tx: &mut Tx, own: SiteId, after: i64) -> Result<Vec<Draft>, PlanError> {
+    let mut by_audience: BTreeMap<Audience, Vec<Sighting>> = BTreeMap::new();
+    for seen in content::first_seen::unseen(tx, own, after, MAX_UNSEEN).await? {
+        let sighting = Sighting { site: seen.site, hash: seen.hash, at_ms: seen.received_ms };
+        by_audience.entry(seen.audience).or_default().push(sighting);
+    }
+    Ok(by_audience
+        .into_iter()
+        .map(|(audience, sightings)| {
+            Draft::new(audience, Record::FirstSeen(FirstSeen { sightings }))
+        })
+        .collect())
+}
+
+async fn withdrawals(
+    tx: &mut Tx,
+    own: lianbo_node::entry::SiteId,
+) -> Result<Vec<Draft>, PlanError> {
+    let limit = i64::try_from(MAX_TARGETS).unwrap_or(i64::MAX);
+    let mut by_audience: BTreeMap<Audience, Vec<Target>> = BTreeMap::new();
+    for target in content::release::stale(tx, own, limit).await? {
+        by_audience.entry(target.log.audience).or_default().push(target);
+    }
+    Ok(by_audience
+        .into_iter()
+        .map(|(audience, targets)| {
+            let reason = "原稿已撤".to_owned();
+            Draft::new(audience, Record::Retraction(Retraction { targets, record: None, reason }))
+        })
+        .collect())
+}

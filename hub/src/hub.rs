@@ -1,0 +1,216 @@
+//! What every service of a running hub shares.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lianbo_node::clock::SharedClock;
+use lianbo_node::content;
+use lianbo_node::content::site::Unit;
+use lianbo_node::entry::{Lane, SiteId};
+use lianbo_node::identity::Identity;
+use lianbo_node::ingest::Door;
+use lianbo_node::journal::{Meta, Standing};
+use lianbo_node::link::tls::Connections;
+use lianbo_node::scope::{Reader, Scope};
+use lianbo_node::store::{Store, StoreError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::acks::Acks;
+use crate::enrol::ca::Ca;
+use crate::tail::Tail;
+
+/// A running hub.
+#[derive(Debug)]
+pub struct Hub {
+    /// Where entries are kept.
+    pub store: Store,
+    /// The way in.
+    pub door: Door,
+    /// Its site and key.
+    pub identity: Arc<Identity>,
+    /// Its name, as nodes show it.
+    pub name: String,
+    /// Tells the time.
+    pub clock: SharedClock,
+    /// Issues certificates.
+    pub ca: Arc<Ca>,
+    /// How long a site's certificate is good for.
+    pub certificate: Duration,
+    /// Who is connected.
+    pub connections: Connections,
+    /// How far each site is.
+    pub acks: Acks,
+    /// Everything spawned; the stop waits for it.
+    pub tasks: TaskTracker,
+    /// Cancelled when the hub stops.
+    pub stop: CancellationToken,
+    pub(crate) tail: Tail,
+    members: watch::Sender<Arc<Members>>,
+}
+
+/// What a [`Hub`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where entries are kept.
+    pub store: Store,
+    /// The way in.
+    pub door: Door,
+    /// Its site and key.
+    pub identity: Arc<Identity>,
+    /// Its name, as nodes show it.
+    pub name: String,
+    /// Tells the time.
+    pub clock: SharedClock,
+    /// Issues certificates.
+    pub ca: Arc<Ca>,
+    /// How long a site's certificate is good for.
+    pub certificate: Duration,
+    /// Who is connected.
+    pub connections: Connections,
+    /// Everything spawned.
+    pub tasks: TaskTracker,
+    /// Cancelled when the hub stops.
+    pub stop: CancellationToken,
+}
+
+/// Who belongs, and which life of the journal this is.
+#[derive(Debug)]
+pub struct Members {
+    /// Facts about this hub.
+    pub meta: Meta,
+    /// Every enrolled site.
+    pub sites: HashMap<SiteId, Member>,
+}
+
+/// One enrolled site.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Who runs it.
+    pub unit: Unit,
+    /// The narrowest scope it may hold.
+    pub ceiling: Scope,
+    /// It no longer belongs.
+    pub revoked: bool,
+}
+
+impl Members {
+    async fn load(store: &Store) -> Result<Self, StoreError> {
+        let mut tx = store.read().await?;
+        let meta = Meta::load(&mut tx).await?.ok_or(StoreError::Corrupt("table meta is empty"))?;
+        let sites = content::site::all(&mut tx).await?;
+        let sites = sites
+            .into_iter()
+            .map(|view| {
+                let revoked = view.revoked.is_some();
+                (view.site, Member { unit: view.unit, ceiling: view.ceiling, revoked })
+            })
+            .collect();
+        Ok(Self { meta, sites })
+    }
+
+    /// Whether this hub lost data and takes any authentic entry to fill up.
+    pub fn refilling(&self) -> bool {
+        self.meta.standing == Standing::Restored
+    }
+}
+
+impl Hub {
+    /// Puts a hub together and starts what runs beside its services.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, StoreError> {
+        let tail = Tail::open(&parts.store).await?;
+        let members = Members::load(&parts.store).await?;
+        let acks = Acks::load(&parts.store).await?;
+        let hub = Arc::new(Self {
+            store: parts.store,
+            door: parts.door,
+            identity: parts.identity,
+            name: parts.name,
+            clock: parts.clock,
+            ca: parts.ca,
+            certificate: parts.certificate,
+            connections: parts.connections,
+            acks,
+            tasks: parts.tasks,
+            stop: parts.stop,
+            tail,
+            members: watch::Sender::new(Arc::new(members)),
+        });
+        let follower = hub.clone();
+        hub.tasks.spawn(async move {
+            let (store, end) = (follower.store.clone(), follower.door.end());
+            follower.tail.run(store, end, follower.stop.clone()).await;
+        });
+        let watcher = hub.clone();
+        hub.tasks.spawn(async move { watcher.watch_members().await });
+        let flusher = hub.clone();
+        hub.tasks.spawn(async move {
+            flusher.acks.run(&flusher.store, flusher.stop.clone()).await;
+        });
+        let duties = hub.clone();
+        hub.tasks.spawn(async move { crate::duties::run(&duties).await });
+        Ok(hub)
+    }
+
+    /// Who belongs now.
+    pub fn members(&self) -> Arc<Members> {
+        self.members.borrow().clone()
+    }
+
+    /// Reads anew who belongs; cuts off who no longer does.
+    pub async fn refresh_members(&self) -> Result<(), StoreError> {
+        let members = Members::load(&self.store).await?;
+        for (site, member) in &members.sites {
+            if member.revoked && self.connections.close(*site) > 0 {
+                info!(%site, unit = %member.unit.code, "revoked: its connections are closed");
+            }
+        }
+        self.members.send_replace(Arc::new(members));
+        Ok(())
+    }
+
+    /// This hub lost data: from now on it signs nothing and takes back what it lacks.
+    pub async fn mark_restored(&self) -> Result<(), StoreError> {
+        if self.members().refilling() {
+            return Ok(());
+        }
+        let mut tx = self.store.write().await?;
+        let Some(mut meta) = Meta::load(&mut tx).await? else { return Ok(()) };
+        meta.standing = Standing::Restored;
+        meta.save(&mut tx).await?;
+        tx.commit().await?;
+        warn!(
+            "a site holds more of this hub's journal than the hub itself: these data are older. \
+             Nothing is signed until `lianbo-hub resume`; meanwhile sites offer back what is missing"
+        );
+        self.refresh_members().await
+    }
+
+    async fn watch_members(&self) {
+        let mut control = self.tail.control_end();
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                changed = control.changed() => if changed.is_err() { break },
+            }
+            if let Err(error) = self.refresh_members().await {
+                warn!(%error, "who belongs could not be read; trying again at the next control entry");
+            }
+        }
+    }
+
+    /// A site as a reader behind a listener.
+    pub(crate) fn reader(&self, site: SiteId, listener: Scope) -> Option<Reader> {
+        let members = self.members();
+        let member = members.sites.get(&site)?;
+        (!member.revoked).then(|| Reader::site(site, member.ceiling, listener))
+    }
+
+    /// How many entries of a lane a site has yet to make durable; counted over the whole journal.
+    pub fn lag(&self, site: SiteId, lane: Lane) -> i64 {
+        *self.door.end().borrow() - self.acks.position(site, lane)
+    }
+}

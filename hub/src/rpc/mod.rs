@@ -1,0 +1,127 @@
+//! The services a hub offers to the sites beneath it; one verb per file.
+
+mod caller;
+pub(crate) mod cursor;
+mod enrol;
+mod follow;
+mod hello;
+mod offer;
+mod pull;
+mod push;
+mod refusal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::Stream;
+use lianbo_node::link::tls::ServerStream;
+use lianbo_node::scope::Scope;
+use lianbo_node::wire::MAX_FRAME;
+use lianbo_proto::v1;
+use lianbo_proto::v1::enrol_server::EnrolServer;
+use lianbo_proto::v1::sync_server::SyncServer;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::hub::Hub;
+
+/// Bytes a follower may leave unacknowledged.
+pub(crate) const WINDOW: usize = 4 * 1024 * 1024;
+/// Largest request: a frame and its wrapping.
+const MAX_MESSAGE: usize = MAX_FRAME + 64 * 1024;
+/// Calls under way on one connection; a node needs three.
+const STREAMS_PER_CONNECTION: u32 = 32;
+
+/// The services of one listener, by its scope.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    hub: Arc<Hub>,
+    listener: Scope,
+}
+
+/// Serves one listener until the hub stops.
+pub async fn serve(
+    hub: Arc<Hub>,
+    listener: Scope,
+    incoming: impl Stream<Item = std::io::Result<ServerStream>> + Send + 'static,
+) -> Result<(), tonic::transport::Error> {
+    let stop = hub.stop.clone();
+    let service = Service { hub, listener };
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<SyncServer<Service>>().await;
+    reporter.set_serving::<EnrolServer<Service>>().await;
+    let sync = SyncServer::new(service.clone())
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    let enrol = EnrolServer::new(service).max_decoding_message_size(64 * 1024);
+    let mut routes = Routes::default();
+    routes = routes.add_service(sync).add_service(enrol).add_service(health);
+    if let Some(reflection) = reflection() {
+        routes = routes.add_service(reflection);
+    }
+    Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .max_concurrent_streams(Some(STREAMS_PER_CONNECTION))
+        .initial_stream_window_size(Some(1024 * 1024))
+        .initial_connection_window_size(Some(4 * 1024 * 1024))
+        .http2_max_header_list_size(Some(16 * 1024))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .await
+}
+
+fn reflection() -> Option<
+    tonic_reflection::server::v1::ServerReflectionServer<
+        impl tonic_reflection::server::v1::ServerReflection,
+    >,
+> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(lianbo_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .ok()
+}
+
+#[tonic::async_trait]
+impl v1::sync_server::Sync for Service {
+    async fn hello(
+        &self,
+        request: Request<v1::HelloRequest>,
+    ) -> Result<Response<v1::HelloResponse>, Status> {
+        self.answer_hello(request).await.map(Response::new)
+    }
+
+    type PushStream = push::PushStream;
+
+    async fn push(
+        &self,
+        request: Request<Streaming<v1::PushRequest>>,
+    ) -> Result<Response<Self::PushStream>, Status> {
+        self.answer_push(request).map(Response::new)
+    }
+
+    async fn pull(
+        &self,
+        request: Request<v1::PullRequest>,
+    ) -> Result<Response<v1::PullResponse>, Status> {
+        self.answer_pull(request).await.map(Response::new)
+    }
+
+    type FollowStream = follow::FollowStream;
+
+    async fn follow(
+        &self,
+        request: Request<Streaming<v1::FollowRequest>>,
+    ) -> Result<Response<Self::FollowStream>, Status> {
+        self.answer_follow(request).await.map(Response::new)
+    }
+
+    async fn offer(
+        &self,
+        request: Request<v1::OfferRequest>,
+    ) -> Result<Response<v1::OfferResponse>, Status> {
+        self.answer_offer(request).await.map(Response::new)
+    }
+}

@@ -1,0 +1,97 @@
+//! Pull: one batch down, for clients that ask rather than follow.
+
+use lianbo_node::heights::Heights;
+use lianbo_node::journal::{self, End, Item, Meta};
+use lianbo_node::store::StoreError;
+use lianbo_node::sync::filter::Filter;
+use lianbo_node::wire::heights_from_proto;
+use lianbo_proto::v1;
+use rand::RngExt;
+use tonic::{Request, Status};
+
+use super::Service;
+use super::caller::{store_failed, subscriptions};
+use super::cursor::{Cursor, Verdict};
+use super::follow::lane_of;
+use crate::hub::Hub;
+use crate::tail::{Frame, encode, strip_withdrawn};
+
+/// Bytes of one batch, before compression.
+pub(super) const BATCH: usize = 512 * 1024;
+
+impl Service {
+    pub(super) async fn answer_pull(
+        &self,
+        request: Request<v1::PullRequest>,
+    ) -> Result<v1::PullResponse, Status> {
+        let caller = self.caller(&request)?;
+        let pull = request.into_inner();
+        let lane = lane_of(pull.lane)?;
+        let filter = self.filter(&caller, lane, &subscriptions(pull.subscriptions)?, pull.refill);
+        let held = heights_from_proto(pull.held)
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let hub = &self.hub;
+        let meta = hub.members().meta.clone();
+        let after = if pull.cursor.is_empty() {
+            End::START
+        } else {
+            resume(hub, &meta, &filter, &pull.cursor).await?
+        };
+        let max_bytes = match pull.max_bytes {
+            0 => BATCH,
+            bytes => BATCH.min(bytes as usize),
+        };
+        let upto = hub.tail.end().borrow().position;
+        let (frame, end) = read(hub, &filter, &held, after.position, upto, max_bytes)
+            .await
+            .map_err(|error| store_failed(&error))?;
+        Ok(v1::PullResponse {
+            frame: frame.map(|frame| frame.bytes).unwrap_or_default(),
+            cursor: seal(&meta, &filter, end),
+            more: end.position < upto,
+        })
+    }
+}
+
+/// Seals a cursor at `end`.
+pub(super) fn seal(meta: &Meta, filter: &Filter, end: End) -> bytes::Bytes {
+    Cursor::new(meta, filter, end).seal(&meta.cursor_key, rand::rng().random())
+}
+
+/// Where a cursor goes on, if it is good for this journal and this filter.
+pub(super) async fn resume(
+    hub: &Hub,
+    meta: &Meta,
+    filter: &Filter,
+    sealed: &[u8],
+) -> Result<End, Status> {
+    let again = || Status::failed_precondition("this cursor cannot be continued; call Hello");
+    let cursor = Cursor::open(&meta.cursor_key, sealed).ok_or_else(again)?;
+    let here =
+        async { journal::rolling_at(&mut hub.store.read().await?, cursor.end.position).await };
+    let here = here.await.map_err(|error| store_failed(&error))?;
+    match cursor.judge(meta, filter, here) {
+        Verdict::Good(_) => Ok(cursor.end),
+        _ => Err(again()),
+    }
+}
+
+/// Reads on after a position, leaving out what the reader holds.
+pub(super) async fn read(
+    hub: &Hub,
+    filter: &Filter,
+    held: &Heights,
+    after: i64,
+    upto: i64,
+    max_bytes: usize,
+) -> Result<(Option<Frame>, End), StoreError> {
+    let mut tx = hub.store.read().await?;
+    let mut page = journal::page(&mut tx, filter, after, upto, max_bytes).await?;
+    page.items.retain(|item| !holds(held, item));
+    strip_withdrawn(&mut tx, &mut page.items).await?;
+    Ok((encode(page.items.iter(), filter), page.end))
+}
+
+fn holds(held: &Heights, item: &Item) -> bool {
+    held.get(&item.log).is_some_and(|height| height.seq >= item.seq)
+}

@@ -1,0 +1,195 @@
+//! The end of the journal in memory, read once and encoded once for however many follow it.
+//!
+//! Bounded: it holds the last few segments. A follower that is further behind reads the journal.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use lianbo_node::content;
+use lianbo_node::entry::{Hash, Lane, SiteId};
+use lianbo_node::journal::{self, End, Item};
+use lianbo_node::scope::Scope;
+use lianbo_node::store::{Store, StoreError, Tx};
+use lianbo_node::sync::filter::Filter;
+use lianbo_node::wire::encode_frame_of;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// Bytes of entries the tail holds.
+const BUDGET: usize = 16 * 1024 * 1024;
+/// Bytes of one segment, before compression.
+const SEGMENT: usize = 1024 * 1024;
+
+/// Some entries at the end of the journal.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    /// The position before its first entry.
+    pub(crate) after: i64,
+    /// Where it ends.
+    pub(crate) end: End,
+    items: Vec<Item>,
+    bytes: usize,
+    direct: bool,
+    authors: BTreeSet<SiteId>,
+    frames: Mutex<HashMap<Class, Option<Frame>>>,
+}
+
+/// Readers that get the same bytes.
+type Class = (Lane, Scope, Hash);
+
+/// An encoded batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    /// The bytes, shared by everybody who gets them.
+    pub(crate) bytes: Bytes,
+    /// How many entries are inside.
+    pub(crate) entries: usize,
+}
+
+impl Segment {
+    fn new(after: i64, end: End, items: Vec<Item>) -> Self {
+        Self {
+            after,
+            end,
+            bytes: items.iter().map(|item| item.entry.size()).sum(),
+            direct: items.iter().any(|item| item.log.audience.addressee.is_some()),
+            authors: items.iter().map(|item| item.log.site).collect(),
+            items,
+            frames: Mutex::default(),
+        }
+    }
+
+    /// What `filter` lets through, encoded; `None` if that is nothing. Encoded once for all readers of a
+    /// class, unless an entry in it concerns this very reader.
+    pub(crate) fn frame(&self, filter: &Filter) -> Option<Frame> {
+        let personal =
+            self.direct || filter.reader.site.is_some_and(|site| self.authors.contains(&site));
+        if personal {
+            return encode(self.items.iter(), filter);
+        }
+        // The subscriptions' digest without the reader: all anonymous readers of a class are one.
+        let mut class_filter = filter.clone();
+        class_filter.reader.site = None;
+        let class = (filter.lane, filter.reader.ceiling, class_filter.digest());
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        frames.entry(class).or_insert_with(|| encode(self.items.iter(), filter)).clone()
+    }
+}
+
+/// Encodes what a filter lets through.
+pub(crate) fn encode<'a>(items: impl Iterator<Item = &'a Item>, filter: &Filter) -> Option<Frame> {
+    let entries: Vec<_> = items
+        .filter(|item| filter.lets(&item.log, item.slug.as_deref()))
+        .map(|item| &item.entry)
+        .collect();
+    if entries.is_empty() {
+        return None;
+    }
+    Some(Frame { entries: entries.len(), bytes: encode_frame_of(entries.into_iter()) })
+}
+
+/// The end of the journal, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    segments: Mutex<VecDeque<Arc<Segment>>>,
+    end: watch::Sender<End>,
+    control: watch::Sender<i64>,
+}
+
+impl Tail {
+    /// A tail that begins at the present end of the journal.
+    pub(crate) async fn open(store: &Store) -> Result<Self, StoreError> {
+        let end = journal::end(&mut store.read().await?).await?;
+        Ok(Self {
+            segments: Mutex::default(),
+            end: watch::Sender::new(end),
+            control: watch::Sender::new(end.position),
+        })
+    }
+
+    /// The end that followers may read up to.
+    pub(crate) fn end(&self) -> watch::Receiver<End> {
+        self.end.subscribe()
+    }
+
+    /// Changes whenever control entries arrived.
+    pub(crate) fn control_end(&self) -> watch::Receiver<i64> {
+        self.control.subscribe()
+    }
+
+    /// The segment that begins after `position`, if it is still here.
+    pub(crate) fn segment(&self, position: i64) -> Option<Arc<Segment>> {
+        let segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        segments.iter().rev().find(|segment| segment.after == position).cloned()
+    }
+
+    /// Follows the journal until `stop`.
+    pub(crate) async fn run(
+        &self,
+        store: Store,
+        mut journal_end: watch::Receiver<i64>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let upto = *journal_end.borrow_and_update();
+            if let Err(error) = self.read_on(&store, upto).await {
+                warn!(%error, "the end of the journal could not be read; trying again at the next entry");
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = journal_end.changed() => if changed.is_err() { break },
+            }
+        }
+    }
+
+    async fn read_on(&self, store: &Store, upto: i64) -> Result<(), StoreError> {
+        loop {
+            let after = self.end.borrow().position;
+            if after >= upto {
+                return Ok(());
+            }
+            let mut tx = store.read().await?;
+            let (mut items, end) = journal::all_after(&mut tx, after, SEGMENT).await?;
+            strip_withdrawn(&mut tx, &mut items).await?;
+            drop(tx);
+            if end.position == after {
+                return Ok(());
+            }
+            let control = items.iter().any(|item| item.log.lane == Lane::Control);
+            let segment = Arc::new(Segment::new(after, end, items));
+            {
+                let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
+                segments.push_back(segment);
+                let mut bytes: usize = segments.iter().map(|segment| segment.bytes).sum();
+                while bytes > BUDGET && segments.len() > 1 {
+                    bytes -= segments.pop_front().map_or(0, |oldest| oldest.bytes);
+                }
+            }
+            self.end.send_replace(end);
+            if control {
+                self.control.send_replace(end.position);
+            }
+        }
+    }
+}
+
+/// Takes the bodies out of entries that are withdrawn: they travel head-only, so that chains stay whole.
+pub(crate) async fn strip_withdrawn(tx: &mut Tx, items: &mut [Item]) -> Result<(), StoreError> {
+    let names: Vec<_> = items
+        .iter()
+        .filter(|item| item.log.lane == Lane::Content)
+        .map(|item| (item.log.site, item.hash))
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let withdrawn = content::retraction::withdrawn(tx, &names).await?;
+    for item in items {
+        if withdrawn.contains(&(item.log.site, item.hash)) {
+            item.entry.body = None;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,461 @@
+//! Inside the transaction: keys, audience, rules, chain; then the journal, the heights, the views.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::{Origin, Outcome, Reason, Refusal, Verified, Written};
+use crate::args;
+use crate::content::{self, Folding, Record};
+use crate::entry::{Hash, LogId, PublicKey, SiteId};
+use crate::heights::{Height, Heights};
+use crate::journal::{End, log_from_row};
+use crate::scope::{may_read, may_rise};
+use crate::store::{StoreError, Tx, Value};
+
+/// One transaction's view of the journal and the logs. Lives as long as the transaction.
+pub(super) struct Appender<'t> {
+    pub(super) tx: &'t mut Tx,
+    pins: &'t BTreeSet<(SiteId, PublicKey)>,
+    now: i64,
+    end: End,
+    logs: HashMap<LogId, LogState>,
+    next_log: i64,
+}
+
+/// Where a log stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogState {
+    id: i64,
+    /// Everything up to here is held.
+    pub(super) height: u64,
+    /// The hash there.
+    pub(super) tip: Option<Hash>,
+    /// Highest sequence held, gaps or not.
+    pub(super) top: u64,
+    lamport: u64,
+}
+
+/// Entries already held at the places a batch touches.
+#[derive(Default)]
+struct Held(HashMap<(i64, u64), Vec<HeldEntry>>);
+
+struct HeldEntry {
+    hash: Hash,
+    position: i64,
+    bodiless: bool,
+}
+
+impl Held {
+    fn at(&self, log: i64, seq: u64) -> &[HeldEntry] {
+        self.0.get(&(log, seq)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a batch will change, decided before anything is changed.
+#[derive(Default)]
+struct Decision {
+    outcomes: Vec<Outcome>,
+    accepted: Vec<usize>,
+    /// Entries held without a body, whose body came now: (position, index).
+    filled: Vec<(i64, usize)>,
+    forks: BTreeSet<(i64, u64)>,
+    logs: HashMap<LogId, LogState>,
+    /// Logs whose gaps may have closed.
+    absorbing: BTreeSet<LogId>,
+}
+
+impl<'t> Appender<'t> {
+    pub(super) async fn begin(
+        tx: &'t mut Tx,
+        pins: &'t BTreeSet<(SiteId, PublicKey)>,
+        now: i64,
+    ) -> Result<Self, StoreError> {
+        let end = crate::journal::end(tx).await?;
+        let top = tx.optional("SELECT COALESCE(MAX(log), 0) FROM logs", args![]).await?;
+        let next_log = top.map_or(Ok(0), |row| row.get::<i64>(0))? + 1;
+        Ok(Self { tx, pins, now, end, logs: HashMap::new(), next_log })
+    }
+
+    /// The end of the journal as this transaction will leave it.
+    pub(super) fn end(&self) -> End {
+        self.end
+    }
+
+    /// Where a log stands, this transaction's entries included.
+    pub(super) async fn log_state(&mut self, log: LogId) -> Result<LogState, StoreError> {
+        self.load_logs([log].into_iter()).await?;
+        Ok(self.logs[&log])
+    }
+
+    /// Takes foreign entries.
+    pub(super) async fn take(
+        &mut self,
+        items: Vec<(Verified, Origin)>,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let mut outcomes = Vec::with_capacity(items.len());
+        let mut items = items.into_iter().peekable();
+        while let Some(first) = items.next() {
+            let mut segment = vec![first];
+            // What binds keys is folded before what may be signed with them.
+            while let Some(next) = items.peek() {
+                let before = &segment[segment.len() - 1].0.record;
+                let rebinds = matches!(before, Some(Record::KeyChange(_)));
+                if rebinds || binds(before.as_ref()) != binds(next.0.record.as_ref()) {
+                    break;
+                }
+                segment.extend(items.next());
+            }
+            let decision = self.decide(&segment).await?;
+            self.apply(&segment, &decision).await?;
+            outcomes.extend(decision.outcomes);
+        }
+        Ok(outcomes)
+    }
+
+    /// Appends own entries: all of them, or none and why.
+    pub(super) async fn append_own(
+        &mut self,
+        sealed: Vec<Verified>,
+    ) -> Result<Result<Vec<Written>, Refusal>, StoreError> {
+        let segment: Vec<_> = sealed.into_iter().map(|entry| (entry, Origin::Own)).collect();
+        let decision = self.decide(&segment).await?;
+        let mut written = Vec::with_capacity(segment.len());
+        for ((item, _), outcome) in segment.iter().zip(&decision.outcomes) {
+            match outcome {
+                Outcome::Refused(refusal) => return Ok(Err(refusal.clone())),
+                Outcome::Accepted(position) => written.push(Written {
+                    log: item.head.log,
+                    seq: item.head.seq,
+                    hash: item.hash,
+                    position: *position,
+                }),
+                Outcome::Known => {}
+            }
+        }
+        self.apply(&segment, &decision).await?;
+        Ok(Ok(written))
+    }
+
+    /// Heights of logs as this transaction will leave them.
+    pub(super) fn heights(&self, logs: &[LogId]) -> Heights {
+        let height = |log: &LogId| match self.logs.get(log) {
+            Some(LogState { height, tip: Some(tip), .. }) => {
+                Some((*log, Height { seq: *height, hash: *tip }))
+            }
+            _ => None,
+        };
+        logs.iter().filter_map(height).collect()
+    }
+
+    async fn load_logs(&mut self, wanted: impl Iterator<Item = LogId>) -> Result<(), StoreError> {
+        let missing: BTreeSet<LogId> = wanted.filter(|log| !self.logs.contains_key(log)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let keys = missing.iter().map(log_values).collect();
+        let sql = "SELECT site, incarnation, scope, addressee, lane, log, height, tip, top, lamport \
+                   FROM logs WHERE (site, incarnation, scope, addressee, lane) IN ({keys})";
+        for row in self.tx.select_in(sql, keys).await? {
+            let state = LogState {
+                id: row.get(5)?,
+                height: row.get(6)?,
+                tip: row.get(7)?,
+                top: row.get(8)?,
+                lamport: row.get(9)?,
+            };
+            self.logs.insert(log_from_row(&row, 0)?, state);
+        }
+        for log in missing {
+            if !self.logs.contains_key(&log) {
+                let id = self.next_log;
+                self.next_log += 1;
+                self.logs.insert(log, LogState { id, height: 0, tip: None, top: 0, lamport: 0 });
+            }
+        }
+        Ok(())
+    }
+
+    async fn decide(&mut self, segment: &[(Verified, Origin)]) -> Result<Decision, StoreError> {
+        self.load_logs(segment.iter().map(|(item, _)| item.head.log)).await?;
+        let refused = self.refusals(segment).await?;
+        let mut held = self.held(segment).await?;
+        let mut decision = Decision::default();
+        let mut position = self.end.position;
+        for (index, ((item, _), refused)) in segment.iter().zip(refused).enumerate() {
+            if let Some(refusal) = refused {
+                decision.outcomes.push(Outcome::Refused(refusal));
+                continue;
+            }
+            let log = item.head.log;
+            let state = decision.logs.entry(log).or_insert(self.logs[&log]);
+            let (id, seq) = (state.id, item.head.seq);
+            if let Some(same) = held.at(id, seq).iter().find(|it| it.hash == item.hash) {
+                if same.bodiless && item.entry.body.is_some() {
+                    decision.filled.push((same.position, index));
+                }
+                decision.outcomes.push(Outcome::Known);
+                continue;
+            }
+            if !held.at(id, seq).is_empty() {
+                decision.forks.insert((id, seq));
+            }
+            let before_held =
+                seq > 1 && (seq - 1 == state.height || !held.at(id, seq - 1).is_empty());
+            let before_fits = match item.head.previous {
+                None => true,
+                Some(previous) => {
+                    (seq - 1 == state.height && state.tip == Some(previous))
+                        || held.at(id, seq - 1).iter().any(|it| it.hash == previous)
+                }
+            };
+            if before_held && !before_fits {
+                decision.forks.insert((id, seq - 1));
+            }
+            position += 1;
+            let bodiless = item.entry.body.is_none();
+            let entry = HeldEntry { hash: item.hash, position, bodiless };
+            held.0.entry((id, seq)).or_default().push(entry);
+            if seq == state.height + 1 && item.head.previous == state.tip {
+                state.height = seq;
+                state.tip = Some(item.hash);
+            }
+            state.top = state.top.max(seq);
+            state.lamport = state.lamport.max(item.head.lamport);
+            if state.top > state.height {
+                decision.absorbing.insert(log);
+            }
+            decision.accepted.push(index);
+            decision.outcomes.push(Outcome::Accepted(position));
+        }
+        Ok(decision)
+    }
+
+    /// Looks up what is held at the places of these entries and before them, where anything can be.
+    async fn held(&mut self, segment: &[(Verified, Origin)]) -> Result<Held, StoreError> {
+        let mut places = HashSet::new();
+        for (item, _) in segment {
+            let state = &self.logs[&item.head.log];
+            let seq = item.head.seq;
+            if seq <= state.top {
+                places.insert((state.id, seq));
+            }
+            if seq > 1 && seq - 1 <= state.top && seq - 1 != state.height {
+                places.insert((state.id, seq - 1));
+            }
+        }
+        let keys: Vec<_> = places.into_iter().map(|(log, seq)| args![log, seq]).collect();
+        let sql = "SELECT log, seq, hash, position, CAST(CASE WHEN body IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+                   FROM entries WHERE (log, seq) IN ({keys})";
+        let mut held = Held::default();
+        for row in self.tx.select_in(sql, keys).await? {
+            let entry =
+                HeldEntry { hash: row.get(2)?, position: row.get(3)?, bodiless: row.get(4)? };
+            held.0.entry((row.get(0)?, row.get(1)?)).or_default().push(entry);
+        }
+        Ok(held)
+    }
+
+    /// One refusal or none per entry: keys, audience, rules.
+    async fn refusals(
+        &mut self,
+        segment: &[(Verified, Origin)],
+    ) -> Result<Vec<Option<Refusal>>, StoreError> {
+        let pairs: BTreeSet<_> =
+            segment.iter().map(|(item, _)| (item.head.log.site, item.head.key)).collect();
+        let unpinned: Vec<_> = pairs.difference(self.pins).copied().collect();
+        let bound = content::site::bound(self.tx, &unpinned).await?;
+        let below = segment.iter().any(|(_, origin)| matches!(origin, Origin::Below { .. }));
+        let revoked = if below { content::site::revoked(self.tx).await? } else { BTreeSet::new() };
+        let mut refused: Vec<Option<Refusal>> = segment
+            .iter()
+            .map(|(item, origin)| {
+                let key = (item.head.log.site, item.head.key);
+                let known = self.pins.contains(&key) || bound.contains(&key);
+                refuse(item, *origin, known, revoked.contains(&item.head.log.site))
+            })
+            .collect();
+        let hubs: BTreeSet<SiteId> = self.pins.iter().map(|(site, _)| *site).collect();
+        let (indices, records): (Vec<_>, Vec<_>) = segment
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| refused[*index].is_none())
+            .filter_map(|(index, (item, _))| Some((index, (&item.head, item.record.as_ref()?))))
+            .unzip();
+        let broken = content::check_known(self.tx, &hubs, &records).await?;
+        for (index, broken) in indices.into_iter().zip(broken) {
+            if let Some(error) = broken {
+                let head = &segment[index].0.head;
+                let place = Some((head.log, head.seq));
+                refused[index] = Some(Refusal { place, ..error.into() });
+            }
+        }
+        Ok(refused)
+    }
+
+    async fn apply(
+        &mut self,
+        segment: &[(Verified, Origin)],
+        decision: &Decision,
+    ) -> Result<(), StoreError> {
+        let mut logs = Vec::with_capacity(decision.logs.len());
+        for (log, state) in &decision.logs {
+            self.logs.insert(*log, *state);
+            let mut row = args![state.id];
+            row.extend(log_values(log));
+            row.extend(args![state.height, state.tip, state.top, state.lamport]);
+            logs.push(row);
+        }
+        self.tx
+            .insert_many(
+                "INSERT INTO logs (log, site, incarnation, scope, addressee, lane, height, tip, top, lamport)",
+                "ON CONFLICT (log) DO UPDATE SET height = excluded.height, tip = excluded.tip, \
+                 top = excluded.top, lamport = excluded.lamport",
+                logs,
+            )
+            .await?;
+        let mut rows = Vec::with_capacity(decision.accepted.len());
+        let mut folding = Vec::with_capacity(decision.accepted.len());
+        for &index in &decision.accepted {
+            let item = &segment[index].0;
+            self.end = self.end.after(item.hash);
+            rows.push(self.entry_values(item));
+            folding.extend(self.folding(self.end.position, item));
+        }
+        self.tx
+            .insert_many(
+                "INSERT INTO entries (position, log, seq, hash, previous, rolling, received_ms, slug, \
+                 head, signature, body)",
+                "",
+                rows,
+            )
+            .await?;
+        for &(position, index) in &decision.filled {
+            let item = &segment[index].0;
+            let sql = "UPDATE entries SET body = $1, slug = $2 WHERE position = $3";
+            let body = item.entry.body.as_ref();
+            self.tx.execute(sql, args![body, slug(item), position]).await?;
+            folding.extend(self.folding(position, item));
+        }
+        let forks = decision.forks.iter().map(|(log, seq)| args![*log, *seq]).collect();
+        self.tx
+            .insert_many("INSERT INTO forks (log, seq)", "ON CONFLICT DO NOTHING", forks)
+            .await?;
+        for log in &decision.absorbing {
+            self.absorb(*log).await?;
+        }
+        content::fold(self.tx, &folding).await
+    }
+
+    fn folding<'i>(&self, position: i64, item: &'i Verified) -> Option<Folding<'i>> {
+        let record = item.record.as_ref()?;
+        Some(Folding { position, received_ms: self.now, hash: item.hash, head: &item.head, record })
+    }
+
+    fn entry_values(&self, item: &Verified) -> Vec<Value> {
+        args![
+            self.end.position,
+            self.logs[&item.head.log].id,
+            item.head.seq,
+            item.hash,
+            item.head.previous,
+            self.end.rolling,
+            self.now,
+            slug(item),
+            &item.entry.head,
+            &item.entry.signature,
+            item.entry.body.as_ref(),
+        ]
+    }
+
+    /// A gap may have closed: walks up from the height as far as entries are held.
+    async fn absorb(&mut self, log: LogId) -> Result<(), StoreError> {
+        let mut state = self.logs[&log];
+        let before = state.height;
+        let sql = "SELECT seq, hash, previous FROM entries WHERE log = $1 AND seq > $2 \
+                   ORDER BY seq LIMIT 1024";
+        'more: loop {
+            let rows = self.tx.all(sql, args![state.id, state.height]).await?;
+            let from = state.height;
+            for row in &rows {
+                let seq: u64 = row.get(0)?;
+                if seq > state.height + 1 {
+                    break 'more;
+                }
+                if seq == state.height + 1 && row.get::<Option<Hash>>(2)? == state.tip {
+                    state.height = seq;
+                    state.tip = Some(row.get(1)?);
+                }
+            }
+            if state.height == from {
+                break;
+            }
+        }
+        if state.height > before {
+            let sql = "UPDATE logs SET height = $1, tip = $2 WHERE log = $3";
+            self.tx.execute(sql, args![state.height, state.tip, state.id]).await?;
+            self.logs.insert(log, state);
+        }
+        Ok(())
+    }
+}
+
+fn binds(record: Option<&Record>) -> bool {
+    matches!(record, Some(Record::Enrolment(_) | Record::KeyChange(_) | Record::Revocation(_)))
+}
+
+fn slug(item: &Verified) -> Option<String> {
+    match &item.record {
+        Some(Record::Article(article)) => Some(article.column.clone()),
+        Some(Record::Column(column)) => Some(column.slug.clone()),
+        _ => None,
+    }
+}
+
+fn log_values(log: &LogId) -> Vec<Value> {
+    args![log.site, log.incarnation, log.audience.scope, log.audience.addressee, log.lane]
+}
+
+/// What link, audience and key say to one entry.
+fn refuse(item: &Verified, origin: Origin, known: bool, revoked: bool) -> Option<Refusal> {
+    let log = item.head.log;
+    let refusal = |reason, message: &str| {
+        Some(Refusal { place: Some((log, item.head.seq)), reason, message: message.to_owned() })
+    };
+    match origin {
+        Origin::Own => {}
+        Origin::Below { site, ceiling, refill } => {
+            if !may_rise(ceiling, log.audience) {
+                return refusal(
+                    Reason::Audience,
+                    "this entry is for a narrower scope than the link carries",
+                );
+            }
+            if site != log.site && !refill {
+                return refusal(Reason::NotYours, "a site pushes its own entries only");
+            }
+            if revoked && !refill {
+                return refusal(
+                    Reason::Revoked,
+                    "this site was revoked; ask the hub for a new invitation",
+                );
+            }
+        }
+        Origin::Above { reader } => {
+            if !may_read(reader, log.site, log.audience) {
+                return refusal(
+                    Reason::Audience,
+                    "the hub sent an entry that is not for this site",
+                );
+            }
+        }
+    }
+    if !known {
+        return refusal(Reason::UnknownKey, "the key of this entry is not bound to its site");
+    }
+    None
+}
+
+/// The logs some entries belong to.
+pub(super) fn logs_of(items: &[(Verified, Origin)]) -> Vec<LogId> {
+    let logs: BTreeSet<LogId> = items.iter().map(|(item, _)| item.head.log).collect();
+    logs.into_iter().collect()
+}

@@ -1,0 +1,200 @@
+//! Own entries: drafts, sealed inside the transaction that keeps them.
+
+use futures_util::future::BoxFuture;
+
+use super::append::Appender;
+use super::{IngestError, Verified, Written};
+use crate::args;
+use crate::content::site::IncarnationStart;
+use crate::content::{self, Record};
+use crate::entry::{BlobRef, Entry, Hash, Head, Lane, LogId, MAX_BODY, sign_head};
+use crate::heights::Height;
+use crate::identity::Identity;
+use crate::journal::{Meta, Standing, log_from_row};
+use crate::scope::Audience;
+use crate::store::{StoreError, Tx};
+use crate::wire::{encode_head, encode_record};
+
+/// Something this site is about to say.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Whom it is for.
+    pub audience: Audience,
+    /// What it says.
+    pub record: Record,
+    /// Blobs it refers to.
+    pub blobs: Vec<BlobRef>,
+}
+
+impl Draft {
+    /// A draft without blobs.
+    pub fn new(audience: Audience, record: Record) -> Self {
+        Self { audience, record, blobs: Vec::new() }
+    }
+}
+
+/// Why a plan writes nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A reason of the plan's own.
+    #[error(transparent)]
+    Refused(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Decides, inside the transaction, what to write; it may read and must not change anything.
+/// All its drafts are kept together or not at all.
+pub type Plan =
+    Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Vec<Draft>, PlanError>> + Send>;
+
+/// Runs a plan and keeps what it says.
+pub(super) async fn write(
+    appender: &mut Appender<'_>,
+    meta: &Meta,
+    identity: &Identity,
+    plan: Plan,
+) -> Result<Result<Vec<Written>, IngestError>, StoreError> {
+    let drafts = match plan(appender.tx).await {
+        Ok(drafts) => drafts,
+        Err(PlanError::Store(error)) => return Err(error),
+        Err(PlanError::Refused(reason)) => return Ok(Err(IngestError::Refused(reason.into()))),
+    };
+    if drafts.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
+    if meta.standing != Standing::Ready {
+        return Ok(Err(IngestError::Fenced(
+            "these data may be older than what others hold of this site; \
+             sync once so that they are filled up, or run `resume`",
+        )));
+    }
+    let mut sealed: Vec<Verified> = Vec::with_capacity(drafts.len());
+    let mut author = Author { lamport: own_lamport(appender.tx, meta).await?, tips: Vec::new() };
+    for draft in drafts {
+        if let Some(start) = author.incarnation_start(appender, meta, draft.audience).await? {
+            match author.seal(appender, meta, identity, start).await? {
+                Ok(entry) => sealed.push(entry),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        match author.seal(appender, meta, identity, draft).await? {
+            Ok(entry) => sealed.push(entry),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    appender.append_own(sealed).await.map(|written| written.map_err(IngestError::Rule))
+}
+
+async fn own_lamport(tx: &mut Tx, meta: &Meta) -> Result<u64, StoreError> {
+    let sql = "SELECT COALESCE(MAX(lamport), 0) FROM logs WHERE site = $1";
+    match tx.optional(sql, args![meta.site]).await? {
+        Some(row) => row.get(0),
+        None => Ok(0),
+    }
+}
+
+/// Where this site's logs stand while one plan's drafts are sealed.
+struct Author {
+    lamport: u64,
+    tips: Vec<(LogId, u64, Option<Hash>)>,
+}
+
+impl Author {
+    async fn tip(
+        &mut self,
+        appender: &mut Appender<'_>,
+        log: LogId,
+    ) -> Result<Result<(u64, Option<Hash>), IngestError>, StoreError> {
+        if let Some((_, seq, tip)) = self.tips.iter().find(|(known, ..)| *known == log) {
+            return Ok(Ok((*seq, *tip)));
+        }
+        let state = appender.log_state(log).await?;
+        if state.top > state.height {
+            return Ok(Err(IngestError::Fenced(
+                "this site's own log has a gap or a second branch; sync once, or run `resume`",
+            )));
+        }
+        Ok(Ok((state.height, state.tip)))
+    }
+
+    async fn seal(
+        &mut self,
+        appender: &mut Appender<'_>,
+        meta: &Meta,
+        identity: &Identity,
+        draft: Draft,
+    ) -> Result<Result<Verified, IngestError>, StoreError> {
+        let log = LogId {
+            site: meta.site,
+            incarnation: meta.incarnation,
+            audience: draft.audience,
+            lane: draft.record.lane(),
+        };
+        let (seq, previous) = match self.tip(appender, log).await? {
+            Ok(tip) => tip,
+            Err(error) => return Ok(Err(error)),
+        };
+        let body = encode_record(&draft.record);
+        let head = Head {
+            log,
+            key: identity.public(),
+            seq: seq + 1,
+            previous,
+            lamport: self.lamport + 1,
+            body_hash: Hash::of(&body),
+            body_size: body.len() as u64,
+            blobs: draft.blobs,
+        };
+        let refusal = if body.len() > MAX_BODY {
+            Some(content::RuleError::Broken("the text is larger than 1 MiB").into())
+        } else {
+            content::check(&head, &draft.record).err().map(super::Refusal::from)
+        };
+        if let Some(refusal) = refusal {
+            return Ok(Err(IngestError::Rule(refusal)));
+        }
+        let bytes = encode_head(&head);
+        let signature = sign_head(identity.signing_key(), &bytes);
+        let entry = Entry { head: bytes, signature, body: Some(body) };
+        let hash = entry.hash();
+        self.lamport += 1;
+        self.tips.retain(|(known, ..)| *known != log);
+        self.tips.push((log, head.seq, Some(hash)));
+        Ok(Ok(Verified { entry, hash, head, record: Some(draft.record) }))
+    }
+
+    /// The first word of a new life of the data to an audience that earlier lives wrote to: the heads it
+    /// continues. One per audience, so that no audience learns of logs it may not read.
+    async fn incarnation_start(
+        &mut self,
+        appender: &mut Appender<'_>,
+        meta: &Meta,
+        audience: Audience,
+    ) -> Result<Option<Draft>, StoreError> {
+        let control =
+            LogId { site: meta.site, incarnation: meta.incarnation, audience, lane: Lane::Control };
+        let begun = self.tips.iter().any(|(log, ..)| *log == control)
+            || appender.log_state(control).await?.height > 0;
+        if begun {
+            return Ok(None);
+        }
+        let sql = "SELECT site, incarnation, scope, addressee, lane, height, tip FROM logs \
+                   WHERE site = $1 AND incarnation <> $2 AND scope = $3 AND addressee = $4 \
+                   AND height > 0 ORDER BY incarnation, lane";
+        let values = args![meta.site, meta.incarnation, audience.scope, audience.addressee];
+        let mut continues = Vec::new();
+        for row in appender.tx.all(sql, values).await? {
+            let hash = row
+                .get::<Option<Hash>>(6)?
+                .ok_or(StoreError::Corrupt("a height without a hash"))?;
+            continues.push((log_from_row(&row, 0)?, Height { seq: row.get(5)?, hash }));
+        }
+        let start = Record::Incarnation(IncarnationStart { continues });
+        Ok(match &start {
+            Record::Incarnation(it) if it.continues.is_empty() => None,
+            _ => Some(Draft::new(audience, start)),
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! Going over the whole journal: folding every view anew, and checking every signature, hash and chain.
+
+use std::collections::{HashMap, HashSet};
+
+use super::verify::verify_one;
+use crate::args;
+use crate::content::{self, Folding};
+use crate::entry::{Entry, Hash, LogId};
+use crate::journal::{self, End, log_from_row};
+use crate::store::{Store, StoreError, Tx};
+use crate::wire::{decode_head, decode_record};
+
+/// Told how far it is: (position, last position).
+pub type Progress<'p> = &'p mut (dyn FnMut(i64, i64) + Send);
+
+/// What a rebuild did.
+#[derive(Clone, Copy, Debug)]
+pub struct Rebuilt {
+    /// Entries gone over.
+    pub entries: i64,
+    /// Whether every view came out as it was.
+    pub unchanged: bool,
+}
+
+/// Something in the journal that is not as it was written.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Damage {
+    /// Place in the journal.
+    pub position: i64,
+    /// Author of the entry, as far as it can be told.
+    pub site: Option<crate::entry::SiteId>,
+    /// Its place in the log.
+    pub seq: u64,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// One stored entry with what the journal says about it.
+struct Stored {
+    position: i64,
+    log: LogId,
+    seq: u64,
+    hash: Hash,
+    previous: Option<Hash>,
+    rolling: Hash,
+    received_ms: i64,
+    entry: Entry,
+}
+
+/// Entries read at a time; at most 128 MiB, usually half a MiB.
+const PAGE: i64 = 128;
+
+async fn stored(tx: &mut Tx, after: i64) -> Result<Vec<Stored>, StoreError> {
+    let sql = "SELECT e.position, l.site, l.incarnation, l.scope, l.addressee, l.lane, e.seq, e.hash, \
+               e.previous, e.rolling, e.received_ms, e.head, e.signature, e.body \
+               FROM entries e JOIN logs l ON l.log = e.log \
+               WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position";
+    let rows = tx.all(sql, args![after, after + PAGE]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Stored {
+                position: row.get(0)?,
+                log: log_from_row(row, 1)?,
+                seq: row.get(6)?,
+                hash: row.get(7)?,
+                previous: row.get(8)?,
+                rolling: row.get(9)?,
+                received_ms: row.get(10)?,
+                entry: Entry { head: row.get(11)?, signature: row.get(12)?, body: row.get(13)? },
+            })
+        })
+        .collect()
+}
+
+/// Empties every view and folds the journal anew, in one transaction: readers see the old views until
+/// the new ones stand.
+pub async fn rebuild_views(store: &Store, progress: Progress<'_>) -> Result<Rebuilt, StoreError> {
+    let mut tx = store.write().await?;
+    let last = journal::end(&mut tx).await?.position;
+    let before = content::digests(&mut tx, true).await?;
+    content::clear(&mut tx).await?;
+    let mut position = 0;
+    while position < last {
+        let page = stored(&mut tx, position).await?;
+        let corrupt = StoreError::Corrupt("an entry that does not decode");
+        let mut decoded = Vec::with_capacity(page.len());
+        for item in &page {
+            let Some(body) = &item.entry.body else { continue };
+            let (Ok(head), Ok(record)) = (decode_head(&item.entry.head), decode_record(body))
+            else {
+                return Err(corrupt);
+            };
+            decoded.extend(record.map(|record| (item, head, record)));
+        }
+        let folding: Vec<_> = decoded
+            .iter()
+            .map(|(item, head, record)| Folding {
+                position: item.position,
+                received_ms: item.received_ms,
+                hash: item.hash,
+                head,
+                record,
+            })
+            .collect();
+        content::fold(&mut tx, &folding).await?;
+        position += PAGE;
+        progress(position.min(last), last);
+    }
+    let unchanged = content::digests(&mut tx, true).await? == before;
+    tx.commit().await?;
+    Ok(Rebuilt { entries: last, unchanged })
+}
+
+/// Checks every signature, hash and chain of the journal and names what is damaged.
+pub async fn verify_journal(
+    store: &Store,
+    progress: Progress<'_>,
+) -> Result<Vec<Damage>, StoreError> {
+    let mut tx = store.read().await?;
+    let last = journal::end(&mut tx).await?.position;
+    let mut damage = Vec::new();
+    let mut end = End::START;
+    let mut seen: HashMap<(LogId, u64), Vec<Hash>> = HashMap::new();
+    let mut wanted: Vec<(LogId, u64, Hash, i64)> = Vec::new();
+    let mut after = 0;
+    while after < last {
+        let page = stored(&mut tx, after).await?;
+        for item in page {
+            let mut report = |what: &str| {
+                damage.push(Damage {
+                    position: item.position,
+                    site: Some(item.log.site),
+                    seq: item.seq,
+                    what: what.to_owned(),
+                });
+            };
+            if item.position != end.position + 1 {
+                report("entries before this one are missing from the journal");
+            }
+            end = End { position: item.position - 1, ..end }.after(item.hash);
+            if end.rolling != item.rolling {
+                report("the rolling hash does not follow from the entries before");
+                end.rolling = item.rolling;
+            }
+            match verify_one(item.entry) {
+                Err(refusal) => report(&refusal.message),
+                Ok(verified) if verified.hash != item.hash => report("the hash is not the head's"),
+                Ok(verified) => {
+                    let head = &verified.head;
+                    if (head.log, head.seq, head.previous) != (item.log, item.seq, item.previous) {
+                        report("the log, sequence or hash before are not the head's");
+                    }
+                }
+            }
+            seen.entry((item.log, item.seq)).or_default().push(item.hash);
+            if let Some(previous) = item.previous {
+                wanted.push((item.log, item.seq - 1, previous, item.position));
+            }
+        }
+        after += PAGE;
+        progress(after.min(last), last);
+    }
+    // A gap is no damage (another column, a live entry ahead); another entry in the place is a fork if
+    // it is known as one.
+    let forks: HashSet<(LogId, u64)> = journal::forks(&mut tx).await?.into_iter().collect();
+    for (log, seq, previous, position) in wanted {
+        let other = seen.get(&(log, seq)).is_some_and(|held| !held.contains(&previous));
+        if other && !forks.contains(&(log, seq)) {
+            let what = "the entry before is not the one this one follows".to_owned();
+            damage.push(Damage { position, site: Some(log.site), seq: seq + 1, what });
+        }
+    }
+    Ok(damage)
+}

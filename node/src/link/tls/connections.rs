@@ -1,0 +1,257 @@
+//! Who is connected, so that revoking a site closes its lines, and how many may be.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::entry::SiteId;
+
+/// How much a listener takes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections of sites, all together.
+    pub connections: usize,
+    /// Connections of one site.
+    pub per_site: usize,
+    /// Connections without a certificate, all together. A pool of their own: they cannot crowd sites out.
+    pub anonymous: usize,
+    /// Handshakes under way; further callers wait in the listener's backlog.
+    pub handshakes: usize,
+    /// Handshakes under way from one address; further ones are dropped. Does not bind this machine's
+    /// own addresses, where a proxy may stand for many.
+    pub handshakes_per_address: usize,
+    /// How long one handshake may take.
+    pub handshake_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 8192,
+            per_site: 16,
+            anonymous: 256,
+            handshakes: 512,
+            handshakes_per_address: 128,
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The open connections of one program, over all its listeners. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Connections(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limits: Limits,
+    handshakes: Arc<Semaphore>,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    next: u64,
+    /// `None`: callers without a certificate.
+    by_site: HashMap<Option<SiteId>, HashMap<u64, CancellationToken>>,
+    /// Connections of sites.
+    of_sites: usize,
+    handshakes: HashMap<IpAddr, usize>,
+}
+
+impl Connections {
+    /// None open yet.
+    pub fn new(limits: Limits) -> Self {
+        let handshakes = Arc::new(Semaphore::new(limits.handshakes));
+        Self(Arc::new(Inner { limits, handshakes, open: Mutex::default() }))
+    }
+
+    /// Closes every connection of a site, at once; says how many there were. New ones are refused
+    /// elsewhere, call by call: record the revocation first, then close.
+    pub fn close(&self, site: SiteId) -> usize {
+        let tokens: Vec<_> = match self.0.open().by_site.get(&Some(site)) {
+            Some(connections) => connections.values().cloned().collect(),
+            None => return 0,
+        };
+        for token in &tokens {
+            token.cancel();
+        }
+        tokens.len()
+    }
+
+    /// Closes everything: the hard stop after the soft one.
+    pub fn close_all(&self) {
+        let tokens: Vec<_> =
+            self.0.open().by_site.values().flat_map(HashMap::values).cloned().collect();
+        for token in tokens {
+            token.cancel();
+        }
+    }
+
+    /// Connections open now.
+    pub fn count(&self) -> usize {
+        self.0.open().by_site.values().map(HashMap::len).sum()
+    }
+
+    /// Open connections of one site.
+    pub fn count_of(&self, site: SiteId) -> usize {
+        self.0.open().by_site.get(&Some(site)).map_or(0, HashMap::len)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    /// Waits for room for one more handshake.
+    pub(super) async fn handshake_permit(&self) -> OwnedSemaphorePermit {
+        // Never closed: `None` cannot happen, and waiting for ever is what a closed one would mean.
+        match Arc::clone(&self.0.handshakes).acquire_owned().await {
+            Ok(permit) => permit,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Counts a handshake from `address` until dropped; `None` where it has too many already.
+    pub(super) fn begin_handshake(&self, address: IpAddr) -> Option<Handshaking> {
+        let counted = (!address.is_loopback()).then_some(address);
+        if let Some(address) = counted {
+            let mut open = self.0.open();
+            let count = open.handshakes.entry(address).or_default();
+            if *count >= self.0.limits.handshakes_per_address {
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Handshaking { inner: Arc::clone(&self.0), counted })
+    }
+
+    /// Enters a connection until the result is dropped; `None` where there are too many.
+    pub(super) fn register(&self, site: Option<SiteId>) -> Option<Registration> {
+        let limits = self.0.limits;
+        let mut open = self.0.open();
+        let here = open.by_site.get(&site).map_or(0, HashMap::len);
+        let full = match site {
+            Some(_) => here >= limits.per_site || open.of_sites >= limits.connections,
+            None => here >= limits.anonymous,
+        };
+        if full {
+            return None;
+        }
+        let id = open.next;
+        open.next += 1;
+        open.of_sites += usize::from(site.is_some());
+        let token = CancellationToken::new();
+        open.by_site.entry(site).or_default().insert(id, token.clone());
+        Some(Registration { inner: Arc::clone(&self.0), site, id, token })
+    }
+}
+
+impl Inner {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        // Nothing under the lock can leave the maps half changed.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One entry of the registry, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Registration {
+    inner: Arc<Inner>,
+    site: Option<SiteId>,
+    id: u64,
+    pub(super) token: CancellationToken,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut open = self.inner.open();
+        let Some(connections) = open.by_site.get_mut(&self.site) else { return };
+        let removed = connections.remove(&self.id).is_some();
+        if connections.is_empty() {
+            open.by_site.remove(&self.site);
+        }
+        open.of_sites -= usize::from(removed && self.site.is_some());
+    }
+}
+
+/// One handshake under way, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Handshaking {
+    inner: Arc<Inner>,
+    counted: Option<IpAddr>,
+}
+
+impl Drop for Handshaking {
+    fn drop(&mut self) {
+        let Some(address) = self.counted else { return };
+        let mut open = self.inner.open();
+        if let Some(count) = open.handshakes.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                open.handshakes.remove(&address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: SiteId = SiteId([0xa; 16]);
+    const B: SiteId = SiteId([0xb; 16]);
+
+    fn limits() -> Limits {
+        Limits {
+            connections: 3,
+            per_site: 2,
+            anonymous: 1,
+            handshakes_per_address: 1,
+            ..Limits::default()
+        }
+    }
+
+    #[test]
+    fn closing_a_site_closes_its_connections_and_nobody_elses() {
+        let connections = Connections::new(limits());
+        let (a1, a2) =
+            (connections.register(Some(A)).unwrap(), connections.register(Some(A)).unwrap());
+        let b = connections.register(Some(B)).unwrap();
+        assert_eq!(connections.close(A), 2);
+        assert!(a1.token.is_cancelled() && a2.token.is_cancelled() && !b.token.is_cancelled());
+        drop((a1, a2));
+        assert_eq!((connections.count(), connections.close(A)), (1, 0));
+        connections.close_all();
+        assert!(b.token.is_cancelled());
+    }
+
+    #[test]
+    fn neither_one_site_nor_the_nameless_can_take_the_place_of_the_others() {
+        let connections = Connections::new(limits());
+        let a: Vec<_> = (0..3).map_while(|_| connections.register(Some(A))).collect();
+        assert_eq!(a.len(), 2, "a site has its own bound");
+        let _nameless = connections.register(None).unwrap();
+        assert!(connections.register(None).is_none());
+        let _b = connections.register(Some(B)).expect("the nameless take no site's place");
+        assert!(connections.register(Some(B)).is_none(), "all sites together have a bound");
+        drop(a);
+        assert!(connections.register(Some(B)).is_some());
+    }
+
+    #[test]
+    fn one_address_has_a_bound_on_handshakes_unless_it_is_this_machine() {
+        let connections = Connections::new(limits());
+        let far: IpAddr = "10.0.0.1".parse().unwrap();
+        let first = connections.begin_handshake(far).unwrap();
+        assert!(connections.begin_handshake(far).is_none());
+        drop(first);
+        assert!(connections.begin_handshake(far).is_some());
+        assert!(connections.0.open().handshakes.is_empty());
+        let here: IpAddr = "127.0.0.1".parse().unwrap();
+        let held: Vec<_> = (0..5).map_while(|_| connections.begin_handshake(here)).collect();
+        assert_eq!(held.len(), 5);
+    }
+}

@@ -1,0 +1,167 @@
+//! A connection that knows who is at its other end and can be cut off.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::transport::server::Connected;
+
+use super::connections::Registration;
+use super::{BadCertificate, CertInfo, Connections, certificate_info};
+use crate::entry::SiteId;
+
+/// Who is at the other end; found in the extensions of every request.
+#[derive(Clone, Debug)]
+pub struct PeerInfo {
+    /// The site its certificate was issued to; `None` without a certificate.
+    pub site: Option<SiteId>,
+    /// Start of the certificate's validity, milliseconds since 1970-01-01 UTC.
+    pub not_before_ms: Option<i64>,
+    /// End of it, likewise. It may be past, or pass while the connection stands: compare it with the
+    /// clock at every call.
+    pub not_after_ms: Option<i64>,
+    /// The certificate's serial number, big-endian.
+    pub serial: Option<Vec<u8>>,
+    /// The caller's address.
+    pub addr: SocketAddr,
+    /// Cancelled when the connection is cut off, for handlers that wait on something else.
+    pub closed: CancellationToken,
+}
+
+/// A TLS connection of a listener. Every read and write fails once the registry has closed it.
+pub struct ServerStream {
+    tls: TlsStream<TcpStream>,
+    peer: PeerInfo,
+    // One waiter for each half, so that neither takes the other's waker.
+    cut_read: Pin<Box<WaitForCancellationFutureOwned>>,
+    cut_write: Pin<Box<WaitForCancellationFutureOwned>>,
+    // Dropped with the stream: leaves the registry.
+    _registration: Registration,
+}
+
+impl std::fmt::Debug for ServerStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerStream").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+/// Why a connection is dropped although its handshake succeeded.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotTaken {
+    #[error(transparent)]
+    Certificate(#[from] BadCertificate),
+    #[error("the certificate names no site")]
+    Nobody,
+    #[error("too many connections")]
+    TooMany,
+}
+
+impl ServerStream {
+    /// Enters a connection whose handshake is done into the registry.
+    pub(super) fn new(
+        tls: TlsStream<TcpStream>,
+        addr: SocketAddr,
+        connections: &Connections,
+    ) -> Result<Self, NotTaken> {
+        let info = match tls.get_ref().1.peer_certificates().and_then(<[_]>::first) {
+            Some(leaf) => Some(certificate_info(leaf)?),
+            None => None,
+        };
+        if info.as_ref().is_some_and(|info| info.site.is_none()) {
+            return Err(NotTaken::Nobody);
+        }
+        let site = info.as_ref().and_then(|info| info.site);
+        let registration = connections.register(site).ok_or(NotTaken::TooMany)?;
+        let closed = registration.token.clone();
+        let peer = PeerInfo {
+            site,
+            not_before_ms: info.as_ref().map(|info| info.not_before_ms),
+            not_after_ms: info.as_ref().map(|info| info.not_after_ms),
+            serial: info.map(|CertInfo { serial, .. }| serial),
+            addr,
+            closed: closed.clone(),
+        };
+        let cut_read = Box::pin(closed.clone().cancelled_owned());
+        let cut_write = Box::pin(closed.cancelled_owned());
+        Ok(Self { tls, peer, cut_read, cut_write, _registration: registration })
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> &PeerInfo {
+        &self.peer
+    }
+}
+
+impl Connected for ServerStream {
+    type ConnectInfo = PeerInfo;
+
+    fn connect_info(&self) -> PeerInfo {
+        self.peer.clone()
+    }
+}
+
+fn cut_off() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "closed by this side")
+}
+
+/// Fails once the connection is cut off; otherwise sees to it that the task wakes when it is.
+fn check(
+    cut: &mut Pin<Box<WaitForCancellationFutureOwned>>,
+    cx: &mut Context<'_>,
+) -> io::Result<()> {
+    match cut.as_mut().poll(cx) {
+        Poll::Ready(()) => Err(cut_off()),
+        Poll::Pending => Ok(()),
+    }
+}
+
+impl AsyncRead for ServerStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        check(&mut self.cut_read, cx)?;
+        Pin::new(&mut self.tls).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ServerStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        check(&mut self.cut_write, cx)?;
+        Pin::new(&mut self.tls).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        check(&mut self.cut_write, cx)?;
+        Pin::new(&mut self.tls).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Once cut off, saying goodbye would wait on a peer that may not be reading.
+        check(&mut self.cut_write, cx)?;
+        Pin::new(&mut self.tls).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        check(&mut self.cut_write, cx)?;
+        Pin::new(&mut self.tls).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tls.is_write_vectored()
+    }
+}

@@ -1,0 +1,6 @@
+//! How a link runs, as pure decisions: no sockets, no store, no clock.
+
+pub mod backoff;
+pub mod filter;
+pub mod outbox;
+pub mod session;
