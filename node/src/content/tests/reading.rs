@@ -150,7 +150,7 @@ async fn a_date_is_the_authors_claim_until_a_hubs_word_caps_it() {
         let late = hub.write(ALL, word(vec![seen(&ahead, day(20))]));
         // Said inside only: the public does not hear it.
         let inside = hub.write(ORGANIZATION, word(vec![seen(&honest, day(0))]));
-        keep(tx, &[&late, &early, &inside, &honest, &ahead, &first, &freshened]).await;
+        keep(tx, &[&early, &late, &inside, &honest, &ahead, &first, &freshened]).await;
 
         let lines = articles::list(tx, PUBLIC, &filter()).await.unwrap();
         let dates: Vec<_> =
