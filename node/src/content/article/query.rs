@@ -147,15 +147,17 @@ pub async fn list(
     // A row of another carrier is not looked at; one in another column may still be what is current.
     let mut carried = String::new();
     if let Some(carrier) = filter.carrier {
-        carried = format!(" AND r.carrier_site = ${}", push(&mut args, carrier));
+        carried = format!(" AND r.carrier_site = {}", push(&mut args, carrier));
     }
     let exact_args = args.clone();
     let mut conditions = carried.clone();
     if let Some(site) = filter.site {
-        conditions += &format!(" AND r.site = ${}", push(&mut args, site));
+        conditions.push_str(" AND r.site = ");
+        conditions.push_str(&push(&mut args, site));
     }
     if let Some(column) = &filter.column {
-        conditions += &format!(" AND r.slug = ${}", push(&mut args, column));
+        conditions.push_str(" AND r.slug = ");
+        conditions.push_str(&push(&mut args, column));
     }
     let source =
         Source { table: TABLE, date: "published_ms", conditions: &conditions, args: &args };
@@ -211,9 +213,10 @@ pub async fn find(
     journal::find(tx, TABLE, reader, prefix).await
 }
 
-fn push(args: &mut Vec<Value>, value: impl Into<Value>) -> usize {
+/// Adds a value; its placeholder.
+fn push(args: &mut Vec<Value>, value: impl Into<Value>) -> String {
     args.push(value.into());
-    args.len()
+    format!("${}", args.len())
 }
 
 const TABLE: &str = "article_revisions";
