@@ -15,4 +15,5 @@ pub mod link;
 pub mod scope;
 pub mod store;
 pub mod sync;
+pub mod web;
 pub mod wire;

@@ -19,6 +19,8 @@ pub struct ArticleFilter {
     pub column: Option<String>,
     /// Only what this site itself wrote or released.
     pub carrier: Option<SiteId>,
+    /// Nothing that this site itself wrote or released.
+    pub except_carrier: Option<SiteId>,
     /// At most so many.
     pub limit: i64,
     /// Without the first so many.
@@ -27,7 +29,7 @@ pub struct ArticleFilter {
 
 impl Default for ArticleFilter {
     fn default() -> Self {
-        Self { site: None, column: None, carrier: None, limit: 50, offset: 0 }
+        Self { site: None, column: None, carrier: None, except_carrier: None, limit: 50, offset: 0 }
     }
 }
 
@@ -148,6 +150,9 @@ pub async fn list(
     }
     if let Some(carrier) = filter.carrier {
         conditions.push_str(&format!(" AND r.carrier_site = ${}", push(&mut args, carrier)));
+    }
+    if let Some(carrier) = filter.except_carrier {
+        conditions.push_str(&format!(" AND r.carrier_site <> ${}", push(&mut args, carrier)));
     }
     lines(tx, reader, &conditions, filter, args).await
 }
