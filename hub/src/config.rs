@@ -66,7 +66,7 @@ impl ListenConfig {
     /// purpose, and never by accident.
     pub fn loopback() -> Self {
         let at = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
-        let listener = |n| Some(Listener { grpc: at(7340 + n), pages: at(7380 + n) });
+        let listener = |n: u16| Some(Listener { grpc: at(7340 + n), pages: at(7380 + n) });
         Self { internal: listener(1), organization: listener(2), public: listener(3) }
     }
 
