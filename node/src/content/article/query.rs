@@ -21,6 +21,8 @@ pub struct ArticleFilter {
     pub column: Option<String>,
     /// Only what this site itself wrote or released.
     pub carrier: Option<SiteId>,
+    /// Nothing that this site itself wrote or released.
+    pub except_carrier: Option<SiteId>,
     /// At most so many.
     pub limit: i64,
     /// Without the first so many.
@@ -29,7 +31,7 @@ pub struct ArticleFilter {
 
 impl Default for ArticleFilter {
     fn default() -> Self {
-        Self { site: None, column: None, carrier: None, limit: 50, offset: 0 }
+        Self { site: None, column: None, carrier: None, except_carrier: None, limit: 50, offset: 0 }
     }
 }
 
@@ -148,6 +150,10 @@ pub async fn list(
     let mut carried = String::new();
     if let Some(carrier) = filter.carrier {
         carried = format!(" AND r.carrier_site = {}", push(&mut args, carrier));
+    }
+    if let Some(carrier) = filter.except_carrier {
+        carried.push_str(" AND r.carrier_site <> ");
+        carried.push_str(&push(&mut args, carrier));
     }
     let exact_args = args.clone();
     let mut conditions = carried.clone();
