@@ -6,6 +6,7 @@ pub mod fuzz;
 pub mod net;
 pub mod random;
 pub mod records;
+pub mod sim;
 pub mod site;
 
 pub use author::{Made, TestAuthor};

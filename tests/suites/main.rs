@@ -3,3 +3,4 @@
 mod arrows;
 mod door;
 mod link;
+mod simulation;
