@@ -99,7 +99,7 @@ pub fn run(seed: u64) -> Result<Report, String> {
     let mut driver = Driver { world, sim, outside, rng, later: Vec::new(), copies, report };
     driver.trouble()?;
     driver.heal();
-    driver.mend()?;
+    driver.mend().map_err(|error| format!("{error} ({:?})", driver.report))?;
     let told = driver.world.told();
     let (written, entries) = (told.written, told.acked.len());
     drop(told);

@@ -34,6 +34,7 @@ pub(super) struct Replica {
     names: BTreeSet<Name>,
     shown: BTreeMap<Piece, String>,
     risen: Vec<(LogId, u64)>,
+    link: String,
     digests: BTreeMap<&'static str, Hash>,
 }
 
@@ -61,6 +62,7 @@ impl Replica {
             names: entries.iter().map(name).collect(),
             shown: shown.collect(),
             risen: journal::risen(&mut tx).await.expect("what has risen"),
+            link: journal::link_state(&mut tx).await.expect("the link").map_or_else(String::new, |it| it.state),
             digests: content::digests(&mut tx, false).await.expect("digests"),
             entries,
         };
@@ -137,7 +139,10 @@ pub(super) fn judge(world: &World, replicas: &[Replica]) -> Result<(), String> {
             let top = replica.names.iter().filter(|it| it.0 == *log).map(|it| it.1).max();
             let risen = replica.risen.iter().find(|it| it.0 == *log).map(|it| it.1);
             if index != HUB && rises(world, member, log) && risen != top {
-                return Err(format!("{}: risen to {risen:?} of {top:?} in {log:?}", member.name));
+                return Err(format!(
+                    "{}: risen to {risen:?} of {top:?} in {log:?}; link {}",
+                    member.name, replica.link
+                ));
             }
         }
     }

@@ -50,11 +50,12 @@ pub(super) async fn run(world: Arc<World>, index: usize, door: Door, store: Stor
             60..65 => Wish::Column,
             65..75 => Wish::Notice,
             75..88 => Wish::Retraction,
-            _ => Wish::Release,
+            _ if index == HUB => Wish::Release,
+            _ => Wish::Article,
         });
         let (drafts, article) = match wish {
             Wish::Article => article(world, index),
-            Wish::Revision => revision(world, index),
+            Wish::Revision => revision(world, index, store.clone()).await,
             Wish::Column => (vec![column(world, index)], None),
             Wish::Notice => (notice(world, index), None),
             Wish::Retraction => retraction(world, index, store.clone()).await,
@@ -89,7 +90,7 @@ fn scope(rng: &mut StdRng) -> Scope {
 
 fn article_of(id: RecordId, rng: &mut StdRng) -> Record {
     let column = if rng.random_bool(0.7) { NEWS } else { "other" };
-    let (n, length) = (rng.random::<u32>(), rng.random_range(0..2000));
+    let (n, length) = (rng.random::<u32>(), rng.random_range(1..2000));
     Record::Article(Article {
         id,
         column: column.to_owned(),
@@ -126,7 +127,7 @@ fn some_article(world: &World, index: usize, whose: Option<SiteId>) -> Option<(S
     Some(known[dice(world, index, |rng| rng.random_range(0..known.len()))])
 }
 
-fn revision(world: &World, index: usize) -> (Vec<Draft>, Option<RecordId>) {
+async fn revision(world: &World, index: usize, store: Store) -> (Vec<Draft>, Option<RecordId>) {
     let Some((own, id)) = some_article(world, index, Some(world.members[index].site())) else {
         return (Vec::new(), None);
     };
@@ -134,6 +135,12 @@ fn revision(world: &World, index: usize) -> (Vec<Draft>, Option<RecordId>) {
     let Some(before) = before.filter(|before| before.log.site == own) else {
         return (Vec::new(), None);
     };
+    // Nobody goes on with what is withdrawn, and may be known to be so to fewer than would read on.
+    let mut tx = store.read().await.expect("the store reads");
+    if content::live_targets(&mut tx, own, id).await.expect("targets").is_empty() {
+        return (Vec::new(), None);
+    }
+    drop(tx);
     dice(world, index, |rng| {
         // Sometimes to others than before: a piece may be told in more than one network.
         let audience =
@@ -195,12 +202,10 @@ async fn retraction(world: &World, index: usize, store: Store) -> (Vec<Draft>, O
     (drafts.collect(), Some(id))
 }
 
-/// What this site may take further: the hub anything it holds, a node its own.
+/// The hub takes something further that it holds.
 async fn release(world: &World, index: usize, store: Store) -> Vec<Draft> {
     let own = world.members[index].site();
-    let Some((author, id)) = some_article(world, index, (index != HUB).then_some(own)) else {
-        return Vec::new();
-    };
+    let Some((author, id)) = some_article(world, index, None) else { return Vec::new() };
     let mut tx = store.read().await.expect("the store reads");
     let current = content::current_entry(&mut tx, author, id).await.expect("the current entry");
     drop(tx);
