@@ -25,7 +25,7 @@ const HEAD_WITHIN: Duration = Duration::from_secs(15);
 const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 16 * 1024;
 /// How long one connection may live, so that one who reads a byte a minute does not hold it for ever.
-const LIFETIME: Duration = Duration::from_secs(300);
+const LIFETIME: Duration = Duration::from_mins(5);
 /// After a stop, how long answers under way may take.
 const GRACE: Duration = Duration::from_secs(5);
 /// After a failed accept: out of descriptors, as a rule.

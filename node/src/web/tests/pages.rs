@@ -88,8 +88,8 @@ async fn a_date_before_the_hubs_first_sight_is_told_with_it_and_one_after_is_cap
     for it in [early, late] {
         let hash = world.unit_says(Organization, Record::Article(it)).await;
         let seen = Sighting { site: world.unit.identity.site, hash, at_ms: NOW };
-        let word = FirstSeen { sightings: vec![seen] };
-        world.hub_says(Organization, Record::FirstSeen(word)).await;
+        let told = FirstSeen { sightings: vec![seen] };
+        world.hub_says(Organization, Record::FirstSeen(told)).await;
     }
     let pages = world.pages(Organization);
     let path = |seed| format!("/article/{}/{}", world.unit.identity.site, id(seed));
