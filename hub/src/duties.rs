@@ -6,22 +6,29 @@ use std::collections::BTreeMap;
 use lianbo_node::content::first_seen::{FirstSeen, MAX_SIGHTINGS, Sighting};
 use lianbo_node::content::retraction::{MAX_TARGETS, Retraction, Target};
 use lianbo_node::content::{self, Record};
-use lianbo_node::ingest::{Draft, IngestError, PlanError};
+use lianbo_node::entry::SiteId;
+use lianbo_node::ingest::{Draft, IngestError, Plan, PlanError};
 use lianbo_node::scope::Audience;
+use lianbo_node::store::Tx;
 use tracing::warn;
 
 use crate::hub::Hub;
 
+/// Sightings written at a time: as many as one record holds.
+#[expect(clippy::cast_possible_wrap, reason = "512")]
+const MAX_UNSEEN: i64 = MAX_SIGHTINGS as i64;
+
 /// Does the duties whenever the journal has grown, until the hub stops.
 pub(crate) async fn run(hub: &Hub) {
     let mut end = hub.door.end();
+    // Sightings are looked for after this position: everything before has one.
+    let mut after = 0;
     loop {
         end.borrow_and_update();
         while !hub.stop.is_cancelled() {
-            match once(hub).await {
-                Ok(0) => break,
+            match once(hub, &mut after).await {
+                Ok(0) | Err(IngestError::Fenced(_) | IngestError::Stopping) => break,
                 Ok(_) => {}
-                Err(IngestError::Fenced(_) | IngestError::Stopping) => break,
                 Err(error) => {
                     warn!(%error, "duties wait for the next entry");
                     break;
@@ -36,32 +43,35 @@ pub(crate) async fn run(hub: &Hub) {
 }
 
 /// Does what is due; says how many records that took.
-async fn once(hub: &Hub) -> Result<usize, IngestError> {
+async fn once(hub: &Hub, after: &mut i64) -> Result<usize, IngestError> {
+    if hub.members().refilling() {
+        return Ok(0);
+    }
     // Looked at outside the door first: most of the time nothing is due, and the door is busy.
     let mut tx = hub.store.read().await?;
     let own = hub.identity.site;
-    let due = !content::first_seen::unseen(&mut tx, own, 1).await?.is_empty()
-        || !content::release::stale(&mut tx, own, 1).await?.is_empty();
+    let unseen = content::first_seen::unseen(&mut tx, own, *after, MAX_UNSEEN).await?;
+    let stale = content::release::stale(&mut tx, own, 1).await?;
     drop(tx);
-    if !due || hub.members().refilling() {
+    if unseen.is_empty() && stale.is_empty() {
         return Ok(0);
     }
-    let plan = Box::new(move |tx: &mut lianbo_node::store::Tx| {
+    let (from, last) = (*after, unseen.last().map(|seen| seen.position));
+    let plan: Plan = Box::new(move |tx| {
         Box::pin(async move {
-            let mut drafts = sightings(tx, own).await?;
+            let mut drafts = sightings(tx, own, from).await?;
             drafts.extend(withdrawals(tx, own).await?);
             Ok(drafts)
-        }) as futures_util::future::BoxFuture<'_, Result<Vec<Draft>, PlanError>>
+        })
     });
-    Ok(hub.door.write_planned(plan).await?.len())
+    let written = hub.door.write_planned(plan).await?;
+    *after = last.unwrap_or(from);
+    Ok(written.len())
 }
 
-type Tx = lianbo_node::store::Tx;
-
-async fn sightings(tx: &mut Tx, own: lianbo_node::entry::SiteId) -> Result<Vec<Draft>, PlanError> {
-    let limit = i64::try_from(MAX_SIGHTINGS).unwrap_or(i64::MAX);
+async fn sightings(tx: &mut Tx, own: SiteId, after: i64) -> Result<Vec<Draft>, PlanError> {
     let mut by_audience: BTreeMap<Audience, Vec<Sighting>> = BTreeMap::new();
-    for seen in content::first_seen::unseen(tx, own, limit).await? {
+    for seen in content::first_seen::unseen(tx, own, after, MAX_UNSEEN).await? {
         let sighting = Sighting { site: seen.site, hash: seen.hash, at_ms: seen.received_ms };
         by_audience.entry(seen.audience).or_default().push(sighting);
     }

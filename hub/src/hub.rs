@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lianbo_node::clock::SharedClock;
 use lianbo_node::content;
@@ -37,8 +38,8 @@ pub struct Hub {
     pub clock: SharedClock,
     /// Issues certificates.
     pub ca: Arc<Ca>,
-    /// How long a site's certificate is good for, in milliseconds.
-    pub certificate_ms: i64,
+    /// How long a site's certificate is good for.
+    pub certificate: Duration,
     /// Who is connected.
     pub connections: Connections,
     /// How far each site is.
@@ -66,8 +67,8 @@ pub struct Parts {
     pub clock: SharedClock,
     /// Issues certificates.
     pub ca: Arc<Ca>,
-    /// How long a site's certificate is good for, in milliseconds.
-    pub certificate_ms: i64,
+    /// How long a site's certificate is good for.
+    pub certificate: Duration,
     /// Who is connected.
     pub connections: Connections,
     /// Everything spawned.
@@ -130,7 +131,7 @@ impl Hub {
             name: parts.name,
             clock: parts.clock,
             ca: parts.ca,
-            certificate_ms: parts.certificate_ms,
+            certificate: parts.certificate,
             connections: parts.connections,
             acks,
             tasks: parts.tasks,

@@ -1,3 +1,5 @@
 //! The suites that cross crates, one module each.
 
 mod arrows;
+mod door;
+mod link;

@@ -7,8 +7,7 @@ use lianbo_node::content::Record;
 use lianbo_node::content::site::Enrolment;
 use lianbo_node::entry::{PublicKey, SiteId};
 use lianbo_node::identity::verify_join_proof;
-use lianbo_node::ingest::{Draft, IngestError, PlanError};
-use lianbo_node::store::Tx;
+use lianbo_node::ingest::{Draft, IngestError, Plan, PlanError};
 use lianbo_proto::v1;
 use tonic::{Request, Response, Status};
 
@@ -39,7 +38,13 @@ impl v1::enrol_server::Enrol for Service {
         let chain = self
             .hub
             .ca
-            .issue_site(&request.into_inner().csr, site, now_ms, self.hub.certificate_ms)
+            .issue_site(
+                &request.into_inner().csr,
+                site,
+                now_ms,
+                self.hub.certificate,
+                &mut rand::rng(),
+            )
             .map_err(|error| bad_csr(&error))?;
         tracing::info!(%site, "certificate renewed");
         let certificates = chain.into_iter().map(|der| der.to_vec().into()).collect();
@@ -71,7 +76,7 @@ async fn join(hub: &Arc<Hub>, join: v1::JoinRequest) -> Result<v1::JoinResponse,
     // The certificate is made first: a request that cannot be certified must not spend the token.
     let chain = hub
         .ca
-        .issue_site(&join.csr, site, now, hub.certificate_ms)
+        .issue_site(&join.csr, site, now, hub.certificate, &mut rand::rng())
         .map_err(|error| bad_csr(&error))?;
     let invite = enrol(hub, site, key, &join.secret).await?;
     hub.refresh_members().await.map_err(|error| store_failed(&error))?;
@@ -97,7 +102,7 @@ async fn enrol(hub: &Hub, site: SiteId, key: PublicKey, secret: &[u8]) -> Result
     let now = hub.clock.now();
     let (found, chosen) = tokio::sync::oneshot::channel();
     let secret = secret.to_vec();
-    let plan = Box::new(move |tx: &mut Tx| {
+    let plan: Plan = Box::new(move |tx| {
         Box::pin(async move {
             let invite = match Invite::find(tx, &secret, now).await {
                 Ok(invite) => invite,
@@ -117,7 +122,7 @@ async fn enrol(hub: &Hub, site: SiteId, key: PublicKey, secret: &[u8]) -> Result
                 return Ok(Vec::new());
             }
             Ok(vec![draft])
-        }) as futures_util::future::BoxFuture<'_, Result<Vec<Draft>, PlanError>>
+        })
     });
     match hub.door.write_planned(plan).await {
         Ok(_) => chosen.await.map_err(|_| Status::internal("the invitation was lost on its way")),

@@ -14,13 +14,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
-use lianbo_node::link::tls::ServerStream;
+use lianbo_node::link::tls::PeerInfo;
 use lianbo_node::scope::Scope;
 use lianbo_node::wire::MAX_FRAME;
+use lianbo_proto::v1;
 use lianbo_proto::v1::enrol_server::EnrolServer;
 use lianbo_proto::v1::sync_server::SyncServer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::transport::server::Connected;
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::hub::Hub;
 
@@ -28,7 +32,7 @@ use crate::hub::Hub;
 pub(crate) const WINDOW: usize = 4 * 1024 * 1024;
 /// Largest request: a frame and its wrapping.
 const MAX_MESSAGE: usize = MAX_FRAME + 64 * 1024;
-/// Requests that name heights of many logs.
+/// Calls under way on one connection; a node needs three.
 const STREAMS_PER_CONNECTION: u32 = 32;
 
 /// The services of one listener, by its scope.
@@ -39,11 +43,16 @@ pub(crate) struct Service {
 }
 
 /// Serves one listener until the hub stops.
-pub async fn serve(
+///
+/// `incoming` says of each connection who is at its other end.
+pub async fn serve<IO>(
     hub: Arc<Hub>,
     listener: Scope,
-    incoming: impl Stream<Item = std::io::Result<ServerStream>> + Send + 'static,
-) -> Result<(), tonic::transport::Error> {
+    incoming: impl Stream<Item = std::io::Result<IO>> + Send + 'static,
+) -> Result<(), tonic::transport::Error>
+where
+    IO: AsyncRead + AsyncWrite + Connected<ConnectInfo = PeerInfo> + Unpin + Send + 'static,
+{
     let stop = hub.stop.clone();
     let service = Service { hub, listener };
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -80,4 +89,46 @@ fn reflection() -> Option<
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .ok()
+}
+
+#[tonic::async_trait]
+impl v1::sync_server::Sync for Service {
+    async fn hello(
+        &self,
+        request: Request<v1::HelloRequest>,
+    ) -> Result<Response<v1::HelloResponse>, Status> {
+        self.answer_hello(request).await.map(Response::new)
+    }
+
+    type PushStream = push::PushStream;
+
+    async fn push(
+        &self,
+        request: Request<Streaming<v1::PushRequest>>,
+    ) -> Result<Response<Self::PushStream>, Status> {
+        self.answer_push(request).map(Response::new)
+    }
+
+    async fn pull(
+        &self,
+        request: Request<v1::PullRequest>,
+    ) -> Result<Response<v1::PullResponse>, Status> {
+        self.answer_pull(request).await.map(Response::new)
+    }
+
+    type FollowStream = follow::FollowStream;
+
+    async fn follow(
+        &self,
+        request: Request<Streaming<v1::FollowRequest>>,
+    ) -> Result<Response<Self::FollowStream>, Status> {
+        self.answer_follow(request).await.map(Response::new)
+    }
+
+    async fn offer(
+        &self,
+        request: Request<v1::OfferRequest>,
+    ) -> Result<Response<v1::OfferResponse>, Status> {
+        self.answer_offer(request).await.map(Response::new)
+    }
 }
