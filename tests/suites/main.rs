@@ -2,3 +2,5 @@
 
 mod arrows;
 mod door;
+mod replicas;
+mod retractions;
