@@ -1,6 +1,7 @@
 //! The suites that cross crates, one module each.
 
 mod arrows;
+mod audience;
 mod door;
 mod replicas;
 mod retractions;
