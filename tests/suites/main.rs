@@ -2,6 +2,7 @@
 
 mod arrows;
 mod audience;
+mod damage;
 mod door;
 mod replicas;
 mod retractions;
