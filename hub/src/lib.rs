@@ -1,9 +1,12 @@
 //! What a site needs to have others beneath it: enrolment, the sync service, duties, oversight.
 
 pub mod acks;
+pub mod config;
 mod duties;
 pub mod enrol;
+mod figures;
 pub mod hub;
 pub mod recovery;
 pub mod rpc;
+pub mod serve;
 mod tail;

@@ -4,5 +4,6 @@ mod arrows;
 mod audience;
 mod damage;
 mod door;
+mod link;
 mod replicas;
 mod retractions;

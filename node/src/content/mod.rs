@@ -4,6 +4,7 @@ pub mod article;
 pub mod column;
 pub mod first_seen;
 mod journal;
+mod newest;
 pub mod notice;
 pub mod receipt;
 pub mod release;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use metrics::counter;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -108,7 +109,11 @@ impl Door {
         for (index, refusal) in refused {
             taken.outcomes.insert(index, Outcome::Refused(refusal));
         }
+        counter!("lianbo_entries_total", "outcome" => "accepted").increment(taken.accepted() as u64);
         let counts = tally(taken.refusals());
+        for (reason, count) in &counts {
+            counter!("lianbo_entries_total", "outcome" => *reason).increment(*count);
+        }
         if !counts.is_empty() {
             warn!(?counts, ?origin, "entries refused at the door");
         }

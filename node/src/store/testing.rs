@@ -73,16 +73,12 @@ impl TestDatabase {
 #[cfg(feature = "postgres")]
 #[expect(clippy::disallowed_methods, reason = "the one place where tests ask for their server")]
 fn server() -> Option<String> {
-    match std::env::var("LIANBO_TEST_POSTGRES") {
-        Ok(server) => Some(server),
-        Err(_) => {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "LIANBO_TEST_POSTGRES is not set: in CI every store test runs on PostgreSQL too"
-            );
-            None
-        }
-    }
+    let server = std::env::var("LIANBO_TEST_POSTGRES").ok();
+    assert!(
+        server.is_some() || std::env::var_os("CI").is_none(),
+        "LIANBO_TEST_POSTGRES is not set: in CI every store test runs on PostgreSQL too"
+    );
+    server
 }
 
 #[cfg(feature = "postgres")]
@@ -118,9 +114,12 @@ impl Drop for ServerDatabase {
                 .block_on(command(&server, &format!("DROP DATABASE {name} WITH (FORCE)")));
         });
         // A second panic while a failed test unwinds would abort all the others.
-        if dropping.join().is_err() && !std::thread::panicking() {
-            panic!("the test database {} is left behind", self.name);
-        }
+        let dropped = dropping.join().is_ok();
+        assert!(
+            dropped || std::thread::panicking(),
+            "the test database {} is left behind",
+            self.name
+        );
     }
 }
 

@@ -80,6 +80,53 @@ async fn lists_narrow_by_author_column_and_carrier_and_come_in_pages() {
 }
 
 #[tokio::test]
+async fn pages_put_together_are_the_whole_list_even_against_false_dates() {
+    on_each!(|tx| {
+        let (mut hub, mut unit) = (Author::new(1), Author::new(2));
+        let (mut made, mut sightings) = (Vec::new(), Vec::new());
+        for n in 0..=u8::MAX {
+            // Many claim to come from the future; the hub saw them in another order, some not at all.
+            let claim = day(if n % 3 == 0 { 9_000 } else { i64::from(n) });
+            let written = unit.write(ALL, article(n, &format!("第{n}篇"), claim));
+            if n % 5 != 0 {
+                let (site, hash) = written.name();
+                sightings.push(Sighting { site, hash, at_ms: day(i64::from(n) * 37 % 256) });
+            }
+            made.push(written);
+            made.push(hub.write(ALL, notice(n, "通知", day(i64::from(n) * 37 % 256))));
+        }
+        made.push(hub.write(ALL, Record::FirstSeen(FirstSeen { sightings })));
+        let items: Vec<Folding<'_>> = made
+            .iter()
+            .zip(1..)
+            .map(|(Made { hash, head, record, .. }, position)| Folding {
+                position,
+                received_ms: day(0),
+                hash: *hash,
+                head,
+                record,
+            })
+            .collect();
+        fold(tx, &items).await.unwrap();
+
+        let limit = i64::MAX;
+        let whole = articles::list(tx, PUBLIC, &ArticleFilter { limit, ..filter() }).await.unwrap();
+        assert_eq!(whole.len(), 256);
+        assert!(whole.is_sorted_by_key(|it| (std::cmp::Reverse(it.published_ms), it.id)));
+        let mut paged = Vec::new();
+        for offset in (0..256).step_by(31) {
+            let page = ArticleFilter { limit: 31, offset, ..filter() };
+            paged.extend(articles::list(tx, PUBLIC, &page).await.unwrap());
+        }
+        assert_eq!(paged, whole);
+        let newest = notices::list(tx, PUBLIC, 7).await.unwrap();
+        let dates: Vec<_> = newest.iter().map(|it| it.issued_ms).collect();
+        assert_eq!(dates, (249..256).rev().map(day).collect::<Vec<_>>());
+        assert_eq!(notices::list(tx, PUBLIC, limit).await.unwrap()[..7], newest);
+    });
+}
+
+#[tokio::test]
 async fn a_date_is_the_authors_claim_until_a_hubs_word_caps_it() {
     on_each!(|tx| {
         let (mut hub, mut unit) = (Author::new(1), Author::new(2));
@@ -103,7 +150,7 @@ async fn a_date_is_the_authors_claim_until_a_hubs_word_caps_it() {
         let late = hub.write(ALL, word(vec![seen(&ahead, day(20))]));
         // Said inside only: the public does not hear it.
         let inside = hub.write(ORGANIZATION, word(vec![seen(&honest, day(0))]));
-        keep(tx, &[&late, &early, &inside, &honest, &ahead, &first, &freshened]).await;
+        keep(tx, &[&early, &late, &inside, &honest, &ahead, &first, &freshened]).await;
 
         let lines = articles::list(tx, PUBLIC, &filter()).await.unwrap();
         let dates: Vec<_> =

@@ -47,7 +47,7 @@ fn history(steps: &[Step]) -> Vec<Made> {
         let audience = if step.direct { Audience::direct(scope, other) } else { all };
         let author = &mut authors[step.author];
         let name = format!("{scope} {} {}", step.direct, step.pick % 1000);
-        let at_ms = day(i64::from(step.record) + (step.pick % 7) as i64);
+        let at_ms = day(i64::from(step.record) + i64::try_from(step.pick % 7).unwrap());
         let picked = (!made.is_empty()).then(|| made[step.pick % made.len()].clone());
         let next = match (step.kind, picked) {
             (0 | 1, _) => author.write(audience, article(step.record, &name, at_ms)),
@@ -72,8 +72,9 @@ fn history(steps: &[Step]) -> Vec<Made> {
                 let targets = if own { vec![&picked] } else { Vec::new() };
                 author.retracts(audience, &targets, step.direct.then_some(id(step.record)))
             }
-            (8, Some(picked)) => {
-                let (site, hash) = picked.name();
+            (8, Some(_)) => {
+                // Of the first few, so that several sightings meet.
+                let (site, hash) = made[step.pick % made.len().min(3)].name();
                 let sightings = vec![Sighting { site, hash, at_ms }; 2];
                 author.write(all, Record::FirstSeen(FirstSeen { sightings }))
             }
