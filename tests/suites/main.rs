@@ -1,5 +1,9 @@
 //! The suites that cross crates, one module each.
 
 mod arrows;
+mod audience;
+mod damage;
 mod door;
 mod link;
+mod replicas;
+mod retractions;

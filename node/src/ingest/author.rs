@@ -111,7 +111,7 @@ impl Author {
             return Ok(Ok((*seq, *tip)));
         }
         let state = appender.log_state(log).await?;
-        if state.top > state.height {
+        if state.top > state.height || state.forked {
             return Ok(Err(IngestError::Fenced(
                 "this site's own log has a gap or a second branch; sync once, or run `resume`",
             )));
