@@ -1,9 +1,13 @@
 //! What a site needs to have others beneath it: enrolment, the sync service, duties, oversight.
 
 pub mod acks;
+pub mod cli;
+pub mod config;
+pub mod demo;
 mod duties;
 pub mod enrol;
 pub mod hub;
 pub mod recovery;
 pub mod rpc;
+pub mod serve;
 mod tail;

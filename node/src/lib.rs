@@ -2,6 +2,7 @@
 //! what keeps (`store`), the one door in (`ingest`), what entries mean (`content`), what moves them
 //! (`wire`, `sync`, `link`), what shows them (`web`), and the wiring (`config`, `clock`, `lifecycle`, `cli`).
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod content;
@@ -13,6 +14,7 @@ pub mod journal;
 pub mod lifecycle;
 pub mod link;
 pub mod scope;
+pub mod serve;
 pub mod store;
 pub mod sync;
 pub mod wire;

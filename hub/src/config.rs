@@ -1,0 +1,142 @@
+//! `lianbo.toml` of a hub. Read and written by [`lianbo_node::config`], which puts `LIANBO_*` over it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lianbo_node::config::{LogConfig, MetricsConfig, UnitConfig, default_database};
+use lianbo_node::scope::Scope;
+use serde::{Deserialize, Serialize};
+
+/// How a hub is set up.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubConfig {
+    /// `sqlite:PATH`, relative to the data folder, or `postgres://USER[:PASSWORD]@HOST/NAME`.
+    #[serde(default = "default_database")]
+    pub database: String,
+    /// Further DNS names and IP addresses by which sites and readers reach this hub: they go into its
+    /// server certificate.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// How many days a site's certificate, and the hub's own, are good for. They renew by themselves.
+    #[serde(default = "default_certificate_days")]
+    pub certificate_days: u16,
+    /// Who runs this hub.
+    pub unit: UnitConfig,
+    /// Where it listens, network by network.
+    #[serde(default)]
+    pub listen: ListenConfig,
+    /// Figures for monitoring.
+    #[serde(default = "default_metrics")]
+    pub metrics: MetricsConfig,
+    /// The log on stderr.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+/// Where a hub listens: one pair of addresses for each network it stands in. What is left out is not served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenConfig {
+    /// 部内: the department's own LAN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub internal: Option<Listener>,
+    /// 专网: the county organisation private network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<Listener>,
+    /// 互联网.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public: Option<Listener>,
+}
+
+/// The addresses of one network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listener {
+    /// Where sites connect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<SocketAddr>,
+    /// Where people read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pages: Option<SocketAddr>,
+}
+
+impl ListenConfig {
+    /// What a new hub gets: all three networks on this machine alone. A hub is opened to a network on
+    /// purpose, and never by accident.
+    pub fn loopback() -> Self {
+        let at = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
+        let listener = |n| Some(Listener { grpc: at(7340 + n), pages: at(7380 + n) });
+        Self { internal: listener(1), organization: listener(2), public: listener(3) }
+    }
+
+    /// The addresses in one network.
+    pub fn of(&self, scope: Scope) -> Option<&Listener> {
+        match scope {
+            Scope::Internal => self.internal.as_ref(),
+            Scope::Organization => self.organization.as_ref(),
+            Scope::Public => self.public.as_ref(),
+        }
+    }
+}
+
+impl HubConfig {
+    /// How a new hub is set up.
+    pub fn new(unit: UnitConfig, database: String) -> Self {
+        Self {
+            database,
+            names: Vec::new(),
+            certificate_days: default_certificate_days(),
+            unit,
+            listen: ListenConfig::loopback(),
+            metrics: default_metrics(),
+            log: LogConfig::default(),
+        }
+    }
+
+    /// How long a certificate is good for.
+    pub fn certificate_validity(&self) -> Duration {
+        Duration::from_hours(24 * u64::from(self.certificate_days.max(1)))
+    }
+}
+
+fn default_certificate_days() -> u16 {
+    30
+}
+
+/// Not the node's port: both may run on one machine.
+fn default_metrics() -> MetricsConfig {
+    MetricsConfig { address: SocketAddr::from(([127, 0, 0, 1], 7391)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lianbo_node::config;
+
+    #[test]
+    fn a_new_hubs_file_reads_back_and_variables_open_a_listener() {
+        let folder = tempfile::tempdir().unwrap();
+        let unit = UnitConfig { code: "county".into(), name: "清源县委组织部".into() };
+        config::save(folder.path(), &HubConfig::new(unit, default_database())).unwrap();
+        let variables = [("LIANBO_LISTEN__PUBLIC__GRPC", "0.0.0.0:443"), ("LIANBO_NAMES", "[\"hub.example\"]")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let read: HubConfig = config::load_with(folder.path(), variables.into_iter()).unwrap();
+        assert_eq!(read.listen.of(Scope::Internal), ListenConfig::loopback().of(Scope::Internal));
+        let public = read.listen.of(Scope::Public).unwrap();
+        assert_eq!(public.grpc.unwrap().to_string(), "0.0.0.0:443");
+        assert_eq!(public.pages, ListenConfig::loopback().public.unwrap().pages);
+        assert_eq!(read.names, ["hub.example"]);
+        assert_eq!(read.certificate_validity(), Duration::from_hours(720));
+    }
+
+    #[test]
+    fn a_network_that_is_left_out_is_not_served() {
+        let text = "[unit]\ncode='county'\nname='县'\n[listen.organization]\ngrpc='[::]:7342'\n";
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(config::FILE), text).unwrap();
+        let read: HubConfig = config::load_with(folder.path(), std::iter::empty()).unwrap();
+        assert_eq!(read.listen.of(Scope::Public), None);
+        assert_eq!(read.listen.of(Scope::Organization).unwrap().pages, None);
+    }
+}
