@@ -6,6 +6,7 @@ pub mod config;
 pub mod demo;
 mod duties;
 pub mod enrol;
+mod figures;
 pub mod hub;
 pub mod recovery;
 pub mod rpc;

@@ -1,10 +1,243 @@
 //! A hub at work: its listeners, its pages, its figures.
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lianbo_node::clock::{Clock, FlooredClock, SharedClock};
+use lianbo_node::config::database_address;
+use lianbo_node::entry::SiteId;
+use lianbo_node::journal;
+use lianbo_node::lifecycle::{self, Site};
+use lianbo_node::link::tls::{Acceptor, Connections, Limits, certified_key, incoming};
+use lianbo_node::ops;
+use lianbo_node::scope::Scope;
+use lianbo_node::store::{Store, StoreError};
+use lianbo_node::web::{self, WebContext};
+use rustls::sign::CertifiedKey;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
 
 use crate::config::HubConfig;
+use crate::enrol::ca::Ca;
+use crate::hub::{Hub, Parts};
+use crate::{figures, rpc};
+
+/// How long what is under way may take after a stop; then connections are cut.
+const GRACE: Duration = Duration::from_secs(5);
+/// How often the floor under the clock is raised, and the hub's own certificate looked at.
+const HOURLY: Duration = Duration::from_secs(3600);
+/// Key of the floor under the clock in table `meta`.
+const FLOOR: &str = "clock_floor";
+
+/// Where one network is served.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    /// The network.
+    pub scope: Scope,
+    /// Where sites connect.
+    pub grpc: Option<SocketAddr>,
+    /// Where people read.
+    pub pages: Option<SocketAddr>,
+}
+
+/// A hub that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// What its services share.
+    pub hub: Arc<Hub>,
+    /// Where it listens, with the ports the system chose where none was given.
+    pub listening: Vec<Listening>,
+    /// Where its figures are.
+    pub metrics: SocketAddr,
+    site: Site,
+}
 
 /// Serves the hub in `folder` until SIGTERM or Ctrl-C.
 pub async fn run(folder: &Path, config: HubConfig) -> anyhow::Result<()> {
-    anyhow::bail!("unimplemented: serve {} {}", folder.display(), config.database)
+    let lock = lifecycle::lock(folder)?;
+    let site = Site::open(folder, &database_address(folder, &config.database)).await?;
+    let running = start(site, &config).await?;
+    let mut lines = String::new();
+    for network in &running.listening {
+        for (what, scheme, address) in
+            [("grpc", "https", network.grpc), ("pages", "http", network.pages)]
+        {
+            if let Some(address) = address {
+                lines.push_str(&format!("serving {} {what} {scheme}://{address}\n", network.scope));
+            }
+        }
+    }
+    lines.push_str(&format!("serving metrics http://{}/metrics\n", running.metrics));
+    lianbo_node::cli::print::text(&lines)?;
+    if running.hub.members().refilling() {
+        warn!("this hub may have lost data: it signs nothing until `lianbo-hub resume`");
+    }
+    let signal = ops::stop_signal().await?;
+    info!(signal, "stopping");
+    running.stop().await;
+    drop(lock);
+    Ok(())
+}
+
+/// Starts a hub on an open site; returns once every listener is bound.
+pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
+    let ca = Ca::load(&site.folder)?.ok_or_else(|| anyhow::anyhow!("the data folder holds no CA"))?;
+    let ca = Arc::new(ca);
+    let clock = Arc::new(FlooredClock::new(site.clock.clone(), kept_floor(&site.store).await?));
+    let certificate = watch::Sender::new(issue(&ca, site.identity.site, config, clock.now())?);
+    let connections = Connections::new(Limits::default());
+    let shared: SharedClock = clock.clone();
+    let parts = Parts {
+        store: site.store.clone(),
+        door: site.door.clone(),
+        identity: site.identity.clone(),
+        name: config.unit.name.clone(),
+        clock: shared.clone(),
+        ca: ca.clone(),
+        certificate: config.certificate_validity(),
+        connections: connections.clone(),
+        tasks: site.tasks.clone(),
+        stop: site.stop.clone(),
+    };
+    let hub = Hub::start(parts).await?;
+    let mut listening = Vec::new();
+    for scope in Scope::ALL {
+        let Some(wanted) = config.listen.of(scope) else { continue };
+        let mut network = Listening { scope, grpc: None, pages: None };
+        if let Some(address) = wanted.grpc {
+            let listener = bind(address).await?;
+            network.grpc = Some(listener.local_addr()?);
+            let acceptor = Acceptor::new(ca.certificate(), certificate.subscribe(), shared.clone())?;
+            let stream = incoming(listener, acceptor, connections.clone(), site.stop.clone());
+            let serving = rpc::serve(hub.clone(), scope, stream);
+            site.tasks.spawn(async move {
+                if let Err(error) = serving.await {
+                    error!(%scope, %error, "the listener for sites ended");
+                }
+            });
+        }
+        if let Some(address) = wanted.pages {
+            let listener = bind(address).await?;
+            network.pages = Some(listener.local_addr()?);
+            let context = WebContext {
+                store: site.store.clone(),
+                site: site.identity.site,
+                title: config.unit.name.clone(),
+                listener: scope,
+                units: true,
+            };
+            let stop = site.stop.clone().cancelled_owned();
+            site.tasks.spawn(web::serve(listener, web::router(context), stop));
+        }
+        listening.push(network);
+    }
+    let listener = bind(config.metrics.address).await?;
+    let metrics = listener.local_addr()?;
+    ops::serve(&site, listener)?;
+    let figures = figures::run(hub.clone());
+    site.tasks.spawn(figures);
+    let keeper = Keeper {
+        store: site.store.clone(),
+        site: site.identity.site,
+        config: config.clone(),
+        clock,
+        certificate,
+        ca,
+    };
+    let stop = site.stop.clone();
+    site.tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = keeper.run() => {}
+        }
+    });
+    Ok(Running { hub, listening, metrics, site })
+}
+
+impl Running {
+    /// Stops in order: no new calls, those under way for a while, then everything is cut and closed.
+    pub async fn stop(self) {
+        self.site.stop.cancel();
+        let connections = self.hub.connections.clone();
+        drop(self.hub);
+        let cut = async {
+            tokio::time::sleep(GRACE).await;
+            connections.close_all();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.site.close() => {}
+            () = cut => {}
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    use anyhow::Context as _;
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn kept_floor(store: &Store) -> Result<i64, StoreError> {
+    let kept = journal::fact(&mut store.read().await?, FLOOR).await?;
+    Ok(kept.and_then(|bytes| bytes.try_into().ok()).map_or(0, i64::from_be_bytes))
+}
+
+fn issue(
+    ca: &Ca,
+    site: SiteId,
+    config: &HubConfig,
+    now: i64,
+) -> anyhow::Result<Arc<CertifiedKey>> {
+    let validity = config.certificate_validity();
+    let (chain, key) = ca.issue_server(site, &config.names, now, validity, &mut rand::rng())?;
+    Ok(certified_key(chain, key)?)
+}
+
+/// Keeps the hub's own certificate fresh and the clock from being set back.
+struct Keeper {
+    store: Store,
+    site: SiteId,
+    config: HubConfig,
+    clock: Arc<FlooredClock>,
+    certificate: watch::Sender<Arc<CertifiedKey>>,
+    ca: Arc<Ca>,
+}
+
+impl Keeper {
+    async fn run(&self) {
+        let validity = self.config.certificate_validity();
+        // A certificate lives for days; a third of that is left when it is replaced.
+        let every = HOURLY.min(validity / 3);
+        let mut tick = tokio::time::interval(every);
+        let mut issued = self.clock.now();
+        loop {
+            tick.tick().await;
+            let now = self.clock.now();
+            self.clock.raise(now);
+            if let Err(error) = self.keep_floor(now).await {
+                warn!(%error, "the floor under the clock could not be kept");
+            }
+            let due = issued + i64::try_from(validity.as_millis()).unwrap_or(i64::MAX) / 3;
+            if now < due {
+                continue;
+            }
+            match issue(&self.ca, self.site, &self.config, now) {
+                Ok(fresh) => {
+                    self.certificate.send_replace(fresh);
+                    issued = now;
+                    info!("the hub's own certificate was renewed");
+                }
+                Err(error) => error!(%error, "the hub's own certificate could not be renewed"),
+            }
+        }
+    }
+
+    async fn keep_floor(&self, now: i64) -> Result<(), StoreError> {
+        let mut tx = self.store.write().await?;
+        journal::set_fact(&mut tx, FLOOR, &now.to_be_bytes()).await?;
+        tx.commit().await
+    }
 }

@@ -57,6 +57,7 @@ CREATE TABLE retractions (
 ) WITHOUT ROWID;
 
 CREATE INDEX retractions_by_position ON retractions (position);
+CREATE INDEX retractions_by_record ON retractions (site, record);
 
 -- What is withdrawn, held here or not: entries, and all revisions of a record. The first retraction, by
 -- (lamport, retraction), is the one named.
@@ -131,6 +132,7 @@ CREATE TABLE article_revisions (
 CREATE INDEX article_revisions_by_id ON article_revisions (site, id);
 CREATE INDEX article_revisions_by_carrier ON article_revisions (carrier_hash);
 CREATE INDEX article_revisions_by_position ON article_revisions (position);
+CREATE INDEX article_revisions_by_date ON article_revisions (published_ms, hash, carrier_hash);
 
 -- Notices and their copies, likewise.
 CREATE TABLE notices (
@@ -157,6 +159,7 @@ CREATE TABLE notices (
 CREATE INDEX notices_by_id ON notices (site, id);
 CREATE INDEX notices_by_carrier ON notices (carrier_hash);
 CREATE INDEX notices_by_position ON notices (position);
+CREATE INDEX notices_by_date ON notices (issued_ms, hash, carrier_hash);
 
 -- Units' words on notices; per unit and stage the first, by (lamport, hash), counts.
 CREATE TABLE receipts (

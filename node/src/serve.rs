@@ -1,10 +1,93 @@
 //! A node at work: its link upward, its pages, its figures.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::config::NodeConfig;
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tracing::info;
+
+use crate::config::{NodeConfig, database_address};
+use crate::entry::SiteId;
+use crate::lifecycle::{self, Site};
+use crate::link::{Drained, Uplink};
+use crate::web::{self, WebContext};
+use crate::{duties, ops};
+
+/// A node that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Where its pages are.
+    pub pages: SocketAddr,
+    /// Where its figures are.
+    pub metrics: SocketAddr,
+    /// The open site.
+    pub site: Site,
+}
 
 /// Serves the site in `folder` until SIGTERM or Ctrl-C. With `once`, runs one round of the link and ends.
 pub async fn run(folder: &Path, config: NodeConfig, once: bool) -> anyhow::Result<()> {
-    anyhow::bail!("unimplemented: serve {} {once} {}", folder.display(), config.database)
+    let lock = lifecycle::lock(folder)?;
+    let site = Site::open(folder, &database_address(folder, &config.database)).await?;
+    if once {
+        let drained = sync_once(&site, &config).await;
+        site.close().await;
+        let Drained { pushed, pulled } = drained?;
+        crate::cli::print::text(&format!("sent {pushed}, received {pulled}\n"))?;
+    } else {
+        let running = start(site, &config).await?;
+        crate::cli::print::text(&format!(
+            "serving {} pages http://{}\nserving metrics http://{}/metrics\n",
+            config.pages.scope, running.pages, running.metrics
+        ))?;
+        let signal = ops::stop_signal().await?;
+        info!(signal, "stopping");
+        running.site.close().await;
+    }
+    drop(lock);
+    Ok(())
+}
+
+/// Starts a node on an open site; returns once its addresses are bound. It works whether or not the hub
+/// can be reached.
+pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
+    let uplink = uplink(&site, config)?;
+    let pages = bind(config.pages.address).await?;
+    let metrics = bind(config.metrics.address).await?;
+    let addresses = (pages.local_addr()?, metrics.local_addr()?);
+    let context = WebContext {
+        store: site.store.clone(),
+        site: site.identity.site,
+        title: config.unit.name.clone(),
+        listener: config.pages.scope,
+        units: false,
+    };
+    let stop = site.stop.clone();
+    site.tasks.spawn(web::serve(pages, web::router(context), stop.clone().cancelled_owned()));
+    ops::serve(&site, metrics)?;
+    let receipts = duties::run(
+        site.store.clone(),
+        site.door.clone(),
+        site.identity.clone(),
+        site.clock.clone(),
+        stop.clone(),
+    );
+    site.tasks.spawn(receipts);
+    site.tasks.spawn(async move { uplink.run(stop).await });
+    Ok(Running { pages: addresses.0, metrics: addresses.1, site })
+}
+
+/// One round of the link: everything up, everything down.
+pub async fn sync_once(site: &Site, config: &NodeConfig) -> anyhow::Result<Drained> {
+    Ok(uplink(site, config)?.sync_once().await?)
+}
+
+fn uplink(site: &Site, config: &NodeConfig) -> anyhow::Result<Uplink> {
+    let hub = SiteId::from_hex(&config.hub.site).context("hub.site in the configuration is no site id")?;
+    let proxy = config.hub.proxy.as_deref();
+    Ok(Uplink::new(site, hub, config.hub.ceiling, &config.hub.url, proxy)?)
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }

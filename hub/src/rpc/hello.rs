@@ -27,9 +27,8 @@ impl Service {
         if SiteId::from_slice(&hello.site) != Some(caller.site) {
             return Err(Status::permission_denied("the certificate names another site"));
         }
-        if Incarnation::from_slice(&hello.incarnation).is_none() {
-            return Err(Status::invalid_argument("incarnation is not 16 bytes"));
-        }
+        let incarnation = Incarnation::from_slice(&hello.incarnation)
+            .ok_or_else(|| Status::invalid_argument("incarnation is not 16 bytes"))?;
         let own = heights_from_proto(hello.own)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         if own.keys().any(|log| log.site != caller.site) {
@@ -47,7 +46,13 @@ impl Service {
             ..v1::HelloResponse::default()
         };
         let (outcome, message) = if hello.protocol == PROTOCOL {
-            match compare(&own, &held) {
+            // Earlier lives are closed books: only what is still written to can be behind or forked.
+            let written: Heights = held
+                .iter()
+                .filter(|(log, _)| log.incarnation == incarnation)
+                .map(|(log, height)| (*log, *height))
+                .collect();
+            match compare(&own, &written) {
                 Comparison::Forked(_) => (
                     HelloOutcome::Forked,
                     "two machines wrote the same log: is this a copy of another machine?",

@@ -13,7 +13,7 @@ pub mod join;
 pub mod logging;
 pub mod notice;
 pub mod output;
-mod print;
+pub mod print;
 mod progress;
 pub mod rebuild;
 pub mod resume;
@@ -25,7 +25,7 @@ pub use desk::Desk;
 pub use failure::{Advised, advise, exit, usage};
 pub use fresh::Fresh;
 pub use output::Output;
-pub use print::{note, text};
+pub use print::note;
 pub use progress::Bar;
 
 use std::collections::BTreeMap;

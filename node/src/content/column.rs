@@ -138,8 +138,10 @@ pub(super) async fn names(
     reader: Reader,
     columns: &BTreeSet<(SiteId, String)>,
 ) -> Result<BTreeMap<(SiteId, String), String>, StoreError> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM columns r WHERE (r.site, r.slug) IN ({{keys}}) AND {LIVE}");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM ({{keys}}) k \
+         JOIN columns r ON r.site = k.column1 AND r.slug = k.column2 WHERE {LIVE}"
+    );
     let keys = columns.iter().map(|(site, slug)| args![*site, slug]).collect();
     let rows = tx.select_in(&sql, keys).await?;
     Ok(latest(&rows, Some(reader))?.into_iter().map(|(key, it)| (key, it.name)).collect())

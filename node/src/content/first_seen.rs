@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::args;
 use crate::content::Folding;
+use crate::content::journal::LIVE;
 use crate::content::rules::{RuleError, ensure};
 use crate::content::views::{Type, View, reduce};
 use crate::entry::{Hash, Head, SiteId};
@@ -87,33 +88,33 @@ pub struct Unseen {
 }
 
 /// The articles of other sites that came after position `after` as their authors' own entries, for more
-/// than one site, and have no sighting yet: a hub's duty. In order of arrival, at most `limit`.
+/// than one site, and have no sighting yet, withdrawn ones left out: a hub's duty. In order of arrival, at most `limit`.
 pub async fn unseen(
     tx: &mut Tx,
     own: SiteId,
     after: i64,
     limit: i64,
 ) -> Result<Vec<Unseen>, StoreError> {
-    tx.all(
+    let sql = format!(
         "SELECT r.site, r.hash, r.scope, r.addressee, r.received_ms, r.position \
          FROM article_revisions r \
          WHERE r.position > $1 AND r.site <> $2 AND r.carrier_hash = r.hash \
-         AND length(r.addressee) = 0 AND NOT EXISTS ( \
+         AND length(r.addressee) = 0 AND {LIVE} AND NOT EXISTS ( \
            SELECT 1 FROM first_seen f \
            WHERE f.site = r.site AND f.hash = r.hash AND f.scope >= r.scope) \
-         ORDER BY r.position LIMIT $3",
-        args![after, own, limit],
-    )
-    .await?
-    .iter()
-    .map(|row| {
-        Ok(Unseen {
-            site: row.get(0)?,
-            hash: row.get(1)?,
-            audience: Audience { scope: row.get(2)?, addressee: row.get(3)? },
-            received_ms: row.get(4)?,
-            position: row.get(5)?,
+         ORDER BY r.position LIMIT $3"
+    );
+    tx.all(&sql, args![after, own, limit])
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Unseen {
+                site: row.get(0)?,
+                hash: row.get(1)?,
+                audience: Audience { scope: row.get(2)?, addressee: row.get(3)? },
+                received_ms: row.get(4)?,
+                position: row.get(5)?,
+            })
         })
-    })
-    .collect()
+        .collect()
 }

@@ -4,12 +4,15 @@ pub mod article;
 pub mod column;
 pub mod first_seen;
 mod journal;
+mod newest;
 pub mod notice;
 pub mod receipt;
 pub mod release;
 pub mod retraction;
 mod rules;
 pub mod site;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use journal::{FindError, current_entry, live_targets};

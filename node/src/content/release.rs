@@ -139,7 +139,7 @@ struct ApprovalJson<'a> {
 
 pub(super) async fn fold(
     tx: &mut Tx,
-    items: &[(&Folding<'_>, &Box<Release>)],
+    items: &[(&Folding<'_>, &Release)],
 ) -> Result<(), StoreError> {
     let mut rows = Vec::with_capacity(items.len());
     for (item, it) in items {

@@ -214,7 +214,8 @@ pub async fn withdrawn(
     let by_name = entries.iter().map(|(site, hash)| args![*site, *hash]).collect();
     let mut rows = tx
         .select_in(
-            "SELECT site, hash FROM retracted_entries WHERE (site, hash) IN ({keys})",
+            "SELECT x.site, x.hash FROM ({keys}) k \
+             JOIN retracted_entries x ON x.site = k.column1 AND x.hash = k.column2",
             by_name,
         )
         .await?;

@@ -60,7 +60,7 @@ pub async fn fold(tx: &mut Tx, items: &[Folding<'_>]) -> Result<(), StoreError> 
     retraction::fold(tx, &of!(Retraction)).await?;
     first_seen::fold(tx, &of!(FirstSeen)).await?;
     column::fold(tx, &of!(Column)).await?;
-    let releases = of!(Release);
+    let releases: Vec<_> = of!(Release).into_iter().map(|(item, it)| (item, it.as_ref())).collect();
     article::fold(tx, &of!(Article), &releases).await?;
     notice::fold(tx, &of!(Notice), &releases).await?;
     receipt::fold(tx, &of!(Receipt)).await?;

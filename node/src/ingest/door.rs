@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use metrics::counter;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -13,7 +15,7 @@ use super::outcome::tally;
 use super::verify::verify_many;
 use super::{Draft, IngestError, Origin, Outcome, Plan, Taken, Verified, Written};
 use crate::clock::SharedClock;
-use crate::entry::Entry;
+use crate::entry::{Entry, Lane};
 use crate::identity::Identity;
 use crate::journal::{self, End, Meta};
 use crate::store::{Store, StoreError};
@@ -54,8 +56,14 @@ struct Command {
 }
 
 enum Ask {
-    Take(Vec<(Verified, Origin)>),
+    Take(Batch),
     Write(Plan),
+}
+
+/// Entries of one submission, and how far its link has read once they are kept.
+struct Batch {
+    items: Vec<(Verified, Origin)>,
+    cursor: Option<(Lane, Bytes)>,
 }
 
 enum Done {
@@ -76,6 +84,16 @@ impl Door {
 
     /// Takes entries from elsewhere. When this returns, what was accepted is on the disk and folded.
     pub async fn take(&self, entries: Vec<Entry>, origin: Origin) -> Result<Taken, IngestError> {
+        self.take_upto(entries, origin, None).await
+    }
+
+    /// As [`Door::take`]; keeps the cursor of the link they came over in the same transaction (rule 1).
+    pub async fn take_upto(
+        &self,
+        entries: Vec<Entry>,
+        origin: Origin,
+        cursor: Option<(Lane, Bytes)>,
+    ) -> Result<Taken, IngestError> {
         let verified = verify_many(entries).await;
         let mut refused = Vec::new();
         let mut items = Vec::with_capacity(verified.len());
@@ -85,13 +103,17 @@ impl Door {
                 Err(refusal) => refused.push((index, refusal)),
             }
         }
-        let Done::Taken(mut taken) = self.ask(Ask::Take(items)).await? else {
+        let Done::Taken(mut taken) = self.ask(Ask::Take(Batch { items, cursor })).await? else {
             return Err(IngestError::Stopping);
         };
         for (index, refusal) in refused {
             taken.outcomes.insert(index, Outcome::Refused(refusal));
         }
+        counter!("lianbo_entries_total", "outcome" => "accepted").increment(taken.accepted() as u64);
         let counts = tally(taken.refusals());
+        for (reason, count) in &counts {
+            counter!("lianbo_entries_total", "outcome" => *reason).increment(*count);
+        }
         if !counts.is_empty() {
             warn!(?counts, ?origin, "entries refused at the door");
         }
@@ -173,7 +195,7 @@ impl DoorTask {
         while entries < GROUP_ENTRIES {
             let Ok(next) = self.queue.try_recv() else { break };
             entries += match &next.ask {
-                Ask::Take(items) => items.len(),
+                Ask::Take(batch) => batch.items.len(),
                 Ask::Write(_) => 1,
             };
             asks.push(next.ask);
@@ -211,12 +233,12 @@ impl DoorTask {
                     let written = author::write(&mut appender, &meta, &self.identity, plan).await?;
                     done.push(Done::Written(written));
                 }
-                Ask::Take(items) => {
-                    let mut batches = vec![items];
-                    while let Some(Ask::Take(items)) =
+                Ask::Take(batch) => {
+                    let mut batches = vec![batch];
+                    while let Some(Ask::Take(batch)) =
                         asks.next_if(|next| matches!(next, Ask::Take(_)))
                     {
-                        batches.push(items);
+                        batches.push(batch);
                     }
                     done.extend(take_batches(&mut appender, batches).await?);
                 }
@@ -231,10 +253,20 @@ impl DoorTask {
 /// Takes the entries of several submissions in one go.
 async fn take_batches(
     appender: &mut Appender<'_>,
-    batches: Vec<Vec<(Verified, Origin)>>,
+    batches: Vec<Batch>,
 ) -> Result<Vec<Done>, StoreError> {
-    let shapes: Vec<_> = batches.iter().map(|items| (items.len(), logs_of(items))).collect();
-    let outcomes = appender.take(batches.into_iter().flatten().collect()).await?;
+    let mut shapes = Vec::with_capacity(batches.len());
+    let mut items = Vec::new();
+    let mut cursors = Vec::new();
+    for mut batch in batches {
+        shapes.push((batch.items.len(), logs_of(&batch.items)));
+        items.append(&mut batch.items);
+        cursors.extend(batch.cursor);
+    }
+    let outcomes = appender.take(items).await?;
+    for (lane, cursor) in cursors {
+        journal::save_cursor(appender.tx, lane, &cursor).await?;
+    }
     let mut outcomes = outcomes.into_iter();
     Ok(shapes
         .into_iter()

@@ -120,3 +120,17 @@ impl Meta {
         rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
     }
 }
+
+/// One fact of table `meta`.
+pub async fn fact(tx: &mut Tx, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let row = tx.optional("SELECT value FROM meta WHERE key = $1", args![key]).await?;
+    row.map(|row| row.get(0)).transpose()
+}
+
+/// Writes one fact.
+pub async fn set_fact(tx: &mut Tx, key: &str, value: &[u8]) -> Result<(), StoreError> {
+    let sql = "INSERT INTO meta (key, value) VALUES ($1, $2) \
+               ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    tx.execute(sql, args![key, value]).await?;
+    Ok(())
+}

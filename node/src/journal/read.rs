@@ -100,7 +100,7 @@ pub async fn page(
     // The condition only spares reading; `Filter::lets` decides.
     let (condition, values) = condition(filter, after, upto);
     let sql = format!(
-        "SELECT e.position, length(e.head) + COALESCE(length(e.body), 0) \
+        "SELECT e.position, CAST(length(e.head) + COALESCE(length(e.body), 0) AS BIGINT) \
          FROM entries e JOIN logs l ON l.log = e.log WHERE {condition} ORDER BY e.position LIMIT {ROWS}"
     );
     let sizes = tx.all(&sql, values.clone()).await?;
@@ -164,7 +164,7 @@ pub async fn all_after(
     after: i64,
     max_bytes: usize,
 ) -> Result<(Vec<Item>, End), StoreError> {
-    let sql = "SELECT position, length(head) + COALESCE(length(body), 0) FROM entries \
+    let sql = "SELECT position, CAST(length(head) + COALESCE(length(body), 0) AS BIGINT) FROM entries \
                WHERE position > $1 ORDER BY position LIMIT 1024";
     let (mut last, mut bytes) = (after, 0);
     for row in tx.all(sql, args![after]).await? {

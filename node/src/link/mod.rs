@@ -1,9 +1,20 @@
-//! The link to another site: who may be on the other end (`tls`, `token`) and how to reach it (`connect`).
+//! The link to the hub above: who may be on the other end (`tls`, `token`), how to reach it (`connect`),
+//! joining it (`join`), and what runs over it (`uplink`: `push`, `follow`, `refill`, `renew`).
 
 pub mod connect;
+mod error;
+mod follow;
+mod greet;
 pub mod join;
+mod push;
+mod refill;
+mod renew;
 pub mod tls;
 pub mod token;
+mod uplink;
+
+pub use error::LinkError;
+pub use uplink::{Drained, Uplink};
 
 /// Metadata key under which a hub asks to be left alone for so many milliseconds.
 pub const RETRY_AFTER: &str = "retry-after-ms";

@@ -6,6 +6,8 @@
 
 mod error;
 mod open;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod tx;
 mod value;
 

@@ -2,3 +2,5 @@
 
 pub mod backoff;
 pub mod filter;
+pub mod outbox;
+pub mod session;

@@ -39,7 +39,7 @@ pub(in crate::content) const VIEWS: &[View] = &[View {
 pub(in crate::content) async fn fold(
     tx: &mut Tx,
     own: &[(&Folding<'_>, &Article)],
-    releases: &[(&Folding<'_>, &Box<Release>)],
+    releases: &[(&Folding<'_>, &Release)],
 ) -> Result<(), StoreError> {
     let mut rows = Vec::new();
     for (item, it) in own {

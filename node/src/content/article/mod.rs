@@ -16,7 +16,7 @@ use crate::entry::RecordId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextFormat {
-    /// CommonMark.
+    /// `CommonMark`.
     Markdown = 1,
     /// HTML, cleaned before it is shown.
     Html = 2,

@@ -1,10 +1,12 @@
 //! Asks for articles, on behalf of a reader.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::TextFormat;
 use crate::args;
 use crate::content::journal::{self, FindError, LIVE, VISIBLE, record_at};
+use crate::content::newest::{Newest, Source, naming};
 use crate::content::{Record, column, site};
 use crate::entry::{Hash, RecordId, SiteId};
 use crate::scope::{Audience, Reader, Scope, may_read};
@@ -119,12 +121,12 @@ pub struct Revision {
 
 /// Rows the reader may see, with the hubs' word on when they saw them as far as that may be seen too. `dated.seen`
 /// is the earliest of these and of the release's own word.
-fn dated(conditions: &str) -> String {
+fn dated(from: &str, conditions: &str) -> String {
     format!(
         "WITH shown AS ( \
            SELECT r.*, (SELECT MIN(f.at_ms) FROM first_seen f \
              WHERE f.site = r.site AND f.hash = r.hash AND f.scope >= $1) AS sighted \
-           FROM article_revisions r WHERE {VISIBLE} AND {LIVE} {conditions}), \
+           FROM {from} WHERE {VISIBLE} AND {LIVE} {conditions}), \
          dated AS ( \
            SELECT s.*, COALESCE( \
              CASE WHEN s.sighted < s.first_seen_ms THEN s.sighted ELSE s.first_seen_ms END, \
@@ -141,15 +143,44 @@ pub async fn list(
     reader: Reader,
     filter: &ArticleFilter,
 ) -> Result<Vec<ArticleLine>, StoreError> {
-    let mut conditions = String::new();
     let mut args = args![reader.ceiling, reader.site];
-    if let Some(site) = filter.site {
-        conditions.push_str(&format!(" AND r.site = ${}", push(&mut args, site)));
-    }
+    // A row of another carrier is not looked at; one in another column may still be what is current.
+    let mut carried = String::new();
     if let Some(carrier) = filter.carrier {
-        conditions.push_str(&format!(" AND r.carrier_site = ${}", push(&mut args, carrier)));
+        carried = format!(" AND r.carrier_site = {}", push(&mut args, carrier));
     }
-    lines(tx, reader, &conditions, filter, args).await
+    let exact_args = args.clone();
+    let mut conditions = carried.clone();
+    if let Some(site) = filter.site {
+        conditions.push_str(" AND r.site = ");
+        conditions.push_str(&push(&mut args, site));
+    }
+    if let Some(column) = &filter.column {
+        conditions.push_str(" AND r.slug = ");
+        conditions.push_str(&push(&mut args, column));
+    }
+    let source =
+        Source { table: TABLE, date: "published_ms", conditions: &conditions, args: &args };
+    let (skip, take) = (filter.offset.max(0), filter.limit.max(0));
+    let wanted = usize::try_from(skip.saturating_add(take)).unwrap_or(usize::MAX);
+    let mut newest = Newest::new(skip.saturating_add(take));
+    let mut lines: Vec<ArticleLine> = Vec::new();
+    loop {
+        let keys = newest.next(tx, &source).await?;
+        for (from, args) in naming(TABLE, &keys, &exact_args) {
+            lines.extend(exact(tx, reader, &from, &carried, args).await?);
+        }
+        lines.retain(|line| filter.column.as_ref().is_none_or(|column| *column == line.column));
+        let settled = lines.iter().filter(|line| newest.settles(line.published_ms)).count();
+        if newest.done() || settled >= wanted {
+            break;
+        }
+    }
+    lines.sort_by_key(|line| (Reverse(line.published_ms), line.id, line.site));
+    let [skip, take] = [skip, take].map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+    let mut page: Vec<ArticleLine> = lines.into_iter().skip(skip).take(take).collect();
+    name(tx, reader, &mut page).await?;
+    Ok(page)
 }
 
 /// One article with its text; `None` if there is nothing of it that `reader` may see.
@@ -161,10 +192,9 @@ pub async fn get(
 ) -> Result<Option<ArticleView>, StoreError> {
     let conditions = " AND r.site = $3 AND r.id = $4";
     let args = args![reader.ceiling, reader.site, site, id];
-    let filter = ArticleFilter { limit: 1, ..ArticleFilter::default() };
-    let Some(line) = lines(tx, reader, conditions, &filter, args.clone()).await?.pop() else {
-        return Ok(None);
-    };
+    let mut lines = exact(tx, reader, ROWS, conditions, args.clone()).await?;
+    name(tx, reader, &mut lines).await?;
+    let Some(line) = lines.pop() else { return Ok(None) };
     let revisions = revisions(tx, reader, conditions, args).await?;
     match record_at(tx, line.position).await? {
         Record::Article(it) => {
@@ -180,13 +210,18 @@ pub async fn find(
     reader: Reader,
     prefix: &str,
 ) -> Result<(SiteId, RecordId), FindError> {
-    journal::find(tx, "article_revisions", reader, prefix).await
+    journal::find(tx, TABLE, reader, prefix).await
 }
 
-fn push(args: &mut Vec<Value>, value: impl Into<Value>) -> usize {
+/// Adds a value; its placeholder.
+fn push(args: &mut Vec<Value>, value: impl Into<Value>) -> String {
     args.push(value.into());
-    args.len()
+    format!("${}", args.len())
 }
+
+const TABLE: &str = "article_revisions";
+/// The same, as rows are called.
+const ROWS: &str = "article_revisions r";
 
 /// Columns of [`line`].
 const LINE: &str = "site, id, hash, carrier_site, carrier_hash, scope, unit_code, unit_name, slug, \
@@ -195,17 +230,14 @@ const LINE: &str = "site, id, hash, carrier_site, carrier_hash, scope, unit_code
      earliest, CAST(CASE WHEN oldest = hash THEN 0 ELSE 1 END AS BIGINT), received_ms, position, \
      addressee";
 
-async fn lines(
+/// One line for every article with rows in `from` that satisfy `conditions`, in no order, units and columns not named yet.
+async fn exact(
     tx: &mut Tx,
     reader: Reader,
+    from: &str,
     conditions: &str,
-    filter: &ArticleFilter,
-    mut args: Vec<Value>,
+    args: Vec<Value>,
 ) -> Result<Vec<ArticleLine>, StoreError> {
-    let column = match &filter.column {
-        None => String::new(),
-        Some(slug) => format!("AND slug = ${}", push(&mut args, slug)),
-    };
     let sql = format!(
         "{}, ranked AS ( \
            SELECT d.*, \
@@ -214,11 +246,8 @@ async fn lines(
              MIN(d.seen) OVER (PARTITION BY d.site, d.id) AS earliest, \
              FIRST_VALUE(d.hash) OVER (PARTITION BY d.site, d.id ORDER BY d.lamport, d.hash) AS oldest \
            FROM dated d) \
-         SELECT {LINE} FROM ranked WHERE place = 1 {column} \
-         ORDER BY shown_ms DESC, id, site LIMIT ${} OFFSET ${}",
-        dated(conditions),
-        push(&mut args, filter.limit),
-        push(&mut args, filter.offset),
+         SELECT {LINE} FROM ranked WHERE place = 1",
+        dated(from, conditions)
     );
     let mut lines = Vec::new();
     for row in tx.all(&sql, args).await? {
@@ -227,7 +256,6 @@ async fn lines(
             lines.push(line);
         }
     }
-    name(tx, reader, &mut lines).await?;
     Ok(lines)
 }
 
@@ -291,7 +319,7 @@ async fn revisions(
     let sql = format!(
         "{} SELECT hash, scope, lamport, title, published_ms, seen, received_ms, carrier_site, addressee \
          FROM dated ORDER BY lamport DESC, hash DESC, scope DESC, carrier_hash DESC",
-        dated(conditions)
+        dated(ROWS, conditions)
     );
     let mut revisions: Vec<Revision> = Vec::new();
     for row in tx.all(&sql, args).await? {

@@ -35,7 +35,7 @@ pub(in crate::content) const VIEWS: &[View] = &[View {
 pub(in crate::content) async fn fold(
     tx: &mut Tx,
     own: &[(&Folding<'_>, &Notice)],
-    releases: &[(&Folding<'_>, &Box<Release>)],
+    releases: &[(&Folding<'_>, &Release)],
 ) -> Result<(), StoreError> {
     let mut rows: Vec<Vec<Value>> =
         own.iter().map(|(item, it)| row(item, item.hash, item.head, it, None)).collect();

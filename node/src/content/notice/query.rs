@@ -1,10 +1,12 @@
 //! Asks for notices, on behalf of a reader.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::args;
 use crate::content::article::TextFormat;
 use crate::content::journal::{self, FindError, LIVE, VISIBLE, record_at};
+use crate::content::newest::{Newest, Source, naming};
 use crate::content::{Record, site};
 use crate::entry::{Hash, RecordId, SiteId};
 use crate::scope::{Audience, Reader, Scope, may_read};
@@ -60,7 +62,25 @@ pub struct NoticeView {
 
 /// The notices `reader` may see, the latest issued first, at most `limit`. One line each, however many copies.
 pub async fn list(tx: &mut Tx, reader: Reader, limit: i64) -> Result<Vec<NoticeLine>, StoreError> {
-    lines(tx, reader, "", args![reader.ceiling, reader.site, limit]).await
+    let args = args![reader.ceiling, reader.site];
+    let source = Source { table: TABLE, date: "issued_ms", conditions: "", args: &args };
+    let wanted = usize::try_from(limit).unwrap_or(0);
+    let mut newest = Newest::new(limit);
+    let mut lines: Vec<NoticeLine> = Vec::new();
+    loop {
+        let keys = newest.next(tx, &source).await?;
+        for (from, args) in naming(TABLE, &keys, &args) {
+            lines.extend(exact(tx, reader, &from, "", args).await?);
+        }
+        let settled = lines.iter().filter(|line| newest.settles(line.issued_ms)).count();
+        if newest.done() || settled >= wanted {
+            break;
+        }
+    }
+    lines.sort_by_key(|line| (Reverse(line.issued_ms), line.id, line.site));
+    lines.truncate(wanted);
+    name(tx, reader, &mut lines).await?;
+    Ok(lines)
 }
 
 /// One notice with its text; `None` if there is nothing of it that `reader` may see.
@@ -70,10 +90,10 @@ pub async fn get(
     site: SiteId,
     id: RecordId,
 ) -> Result<Option<NoticeView>, StoreError> {
-    let args = args![reader.ceiling, reader.site, 1, site, id];
-    let Some(line) = lines(tx, reader, "AND r.site = $4 AND r.id = $5", args).await?.pop() else {
-        return Ok(None);
-    };
+    let args = args![reader.ceiling, reader.site, site, id];
+    let mut lines = exact(tx, reader, ROWS, "AND r.site = $3 AND r.id = $4", args).await?;
+    name(tx, reader, &mut lines).await?;
+    let Some(line) = lines.pop() else { return Ok(None) };
     match record_at(tx, line.position).await? {
         Record::Notice(it) => Ok(Some(NoticeView { line, format: it.format, text: it.text })),
         _ => Err(StoreError::Corrupt("a notice whose entry is none")),
@@ -86,16 +106,22 @@ pub async fn find(
     reader: Reader,
     prefix: &str,
 ) -> Result<(SiteId, RecordId), FindError> {
-    journal::find(tx, "notices", reader, prefix).await
+    journal::find(tx, TABLE, reader, prefix).await
 }
+
+const TABLE: &str = "notices";
+/// The same, as rows are called.
+const ROWS: &str = "notices r";
 
 const LINE: &str = "site, id, hash, carrier_site, carrier_hash, scope, addressee, unit_code, unit_name, \
      title, doc_number, deadline_ms, issued_ms, received_ms, position";
 
-/// `args`: the reader's ceiling and site, the limit, then what `conditions` want.
-async fn lines(
+/// One line for every notice with rows in `from` that satisfy `conditions`, in no order, units not named yet. `args` begin
+/// with the reader's ceiling and site.
+async fn exact(
     tx: &mut Tx,
     reader: Reader,
+    from: &str,
     conditions: &str,
     args: Vec<Value>,
 ) -> Result<Vec<NoticeLine>, StoreError> {
@@ -103,8 +129,8 @@ async fn lines(
         "WITH ranked AS ( \
            SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.site, r.id ORDER BY \
              r.lamport DESC, r.hash DESC, r.scope DESC, r.carrier_hash DESC) AS place \
-           FROM notices r WHERE {VISIBLE} AND {LIVE} {conditions}) \
-         SELECT {LINE} FROM ranked WHERE place = 1 ORDER BY issued_ms DESC, id, site LIMIT $3"
+           FROM {from} WHERE {VISIBLE} AND {LIVE} {conditions}) \
+         SELECT {LINE} FROM ranked WHERE place = 1"
     );
     let mut lines = Vec::new();
     for row in tx.all(&sql, args).await? {
@@ -114,9 +140,14 @@ async fn lines(
             lines.push(line);
         }
     }
+    Ok(lines)
+}
+
+/// Fills in the names of units that the reader may see.
+async fn name(tx: &mut Tx, reader: Reader, lines: &mut [NoticeLine]) -> Result<(), StoreError> {
     let sites: BTreeSet<SiteId> = lines.iter().map(|line| line.site).collect();
     let units = site::names(tx, reader, &sites).await?;
-    for line in &mut lines {
+    for line in lines {
         if line.unit_code.is_empty()
             && let Some(unit) = units.get(&line.site)
         {
@@ -124,7 +155,7 @@ async fn lines(
             line.unit_name.clone_from(&unit.name);
         }
     }
-    Ok(lines)
+    Ok(())
 }
 
 fn line(row: &Row) -> Result<NoticeLine, StoreError> {

@@ -87,8 +87,11 @@ pub async fn bound(
     keys: &[(SiteId, PublicKey)],
 ) -> Result<HashSet<(SiteId, PublicKey)>, StoreError> {
     let keys: BTreeSet<(SiteId, PublicKey)> = keys.iter().copied().collect();
-    let sql = "SELECT site, key FROM site_keys WHERE (site, key) IN ({keys}) \
-               UNION SELECT site, key FROM pins WHERE (site, key) IN ({keys})";
+    // Joins, because SQLite scans the whole table for several rows after IN.
+    let sql = "SELECT s.site, s.key FROM ({keys}) k \
+                 JOIN site_keys s ON s.site = k.column1 AND s.key = k.column2 \
+               UNION SELECT p.site, p.key FROM ({keys}) k \
+                 JOIN pins p ON p.site = k.column1 AND p.key = k.column2";
     let rows = tx.select_in(sql, keys.into_iter().map(|(site, key)| args![site, key]).collect());
     rows.await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
 }

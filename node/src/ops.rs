@@ -1,0 +1,38 @@
+//! What every serving program needs: a way to be told to stop, and its figures on an address of their own.
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::lifecycle::Site;
+use crate::web;
+
+/// The recorder is the process's: several sites in one process (tests) share it.
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Serves `/live`, `/ready` and `/metrics` of a site until it stops.
+pub fn serve(site: &Site, listener: TcpListener) -> anyhow::Result<()> {
+    let handle = match RECORDER.get() {
+        Some(handle) => handle.clone(),
+        None => {
+            let handle = PrometheusBuilder::new().install_recorder()?;
+            RECORDER.get_or_init(|| handle).clone()
+        }
+    };
+    let stop = || site.stop.clone().cancelled_owned();
+    site.tasks.spawn(web::upkeep(handle.clone(), stop()));
+    let router = web::ops_router(site.store.clone(), handle);
+    site.tasks.spawn(web::serve(listener, router, stop()));
+    Ok(())
+}
+
+/// Waits until the process is told to stop; says how.
+pub async fn stop_signal() -> std::io::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
