@@ -83,8 +83,7 @@ pub fn retraction<'a>(
 /// # Panics
 /// If the original is neither an article nor a notice.
 pub fn release(original: &Made, first_seen_ms: Option<i64>, mark: &str) -> Record {
-    let approval =
-        |person: &str| Approval { person: format!("{person}{mark}"), at_ms: START_MS };
+    let approval = |person: &str| Approval { person: format!("{person}{mark}"), at_ms: START_MS };
     Record::Release(Box::new(Release {
         original: original.entry.clone(),
         head: original.head.clone(),
@@ -112,7 +111,13 @@ pub fn first_seen<'a>(made: impl IntoIterator<Item = &'a Made>, at_ms: i64) -> R
 }
 
 /// Binds a site to its key.
-pub fn enrolment(identity: &Identity, code: &str, ceiling: Scope, hub: bool, mark: &str) -> Enrolment {
+pub fn enrolment(
+    identity: &Identity,
+    code: &str,
+    ceiling: Scope,
+    hub: bool,
+    mark: &str,
+) -> Enrolment {
     Enrolment {
         site: identity.site,
         key: identity.public(),

@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::desk::refused;
 use super::{Desk, advise};
-use crate::content::column::{self, Column};
 use crate::content::Record;
+use crate::content::column::{self, Column};
 use crate::ingest::Draft;
 use crate::scope::{Audience, Scope};
 

@@ -85,6 +85,6 @@ impl Desk {
 }
 
 /// A plan's reason not to write.
-pub(crate) fn refused(reason: impl std::error::Error + Send + Sync + 'static) -> PlanError {
+pub fn refused(reason: impl std::error::Error + Send + Sync + 'static) -> PlanError {
     PlanError::Refused(Box::new(reason))
 }

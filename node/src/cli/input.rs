@@ -27,7 +27,9 @@ pub fn text(file: Option<&Path>) -> anyhow::Result<String> {
         None => {
             let stdin = io::stdin();
             if stdin.is_terminal() {
-                super::note("reading the text from the terminal; end it with Ctrl-D on a line of its own");
+                super::note(
+                    "reading the text from the terminal; end it with Ctrl-D on a line of its own",
+                );
             }
             ("stdin".to_owned(), bounded(stdin.lock()).context("cannot read stdin")?)
         }
@@ -119,7 +121,9 @@ mod tests {
         assert!(told(b"ok \xd5\xfd\xce\xc4").contains("byte 4 is not"));
         assert!(told(b" \n").contains("holds no text"));
         assert!(told(&vec![b'a'; MAX_BODY + 1]).contains("larger than 1 MiB"));
-        assert!(text(Some(Path::new("/nonexistent"))).unwrap_err().to_string().contains("/nonexistent"));
+        assert!(
+            text(Some(Path::new("/nonexistent"))).unwrap_err().to_string().contains("/nonexistent")
+        );
     }
 
     #[test]

@@ -69,7 +69,8 @@ impl Command {
             log: LogConfig::default(),
         };
         keep(folder, &store, &joined, &config).await.map_err(|error| {
-            let what = error.context("the hub took this site in, but it could not be written down here");
+            let what =
+                error.context("the hub took this site in, but it could not be written down here");
             advise(what, "ask the hub's operator to revoke this unit and to make a new token")
         })?;
         store.close().await;
@@ -79,7 +80,8 @@ impl Command {
 }
 
 /// What to do about a token that does not do.
-const ASK: &str = "copy the token again, whole, or ask the hub's operator for a new one (lianbo-hub invite)";
+const ASK: &str =
+    "copy the token again, whole, or ask the hub's operator for a new one (lianbo-hub invite)";
 
 async fn keep(
     folder: &Path,

@@ -21,7 +21,7 @@ pub mod status;
 pub mod time;
 pub mod verify;
 
-pub use desk::Desk;
+pub use desk::{Desk, refused};
 pub use failure::{Advised, advise, exit, usage};
 pub use fresh::Fresh;
 pub use output::Output;
@@ -62,4 +62,18 @@ pub fn block_on(program: impl Future<Output = anyhow::Result<()>>) -> anyhow::Re
     drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(program)
+}
+
+/// Longest reason, in characters: as bodies bound it.
+const MAX_REASON: usize = 200;
+
+/// Checks the reason of a retraction or a revocation.
+pub fn check_reason(reason: &str) -> Result<(), Advised> {
+    let fits = reason.chars().take(MAX_REASON + 1).count() <= MAX_REASON
+        && !reason.chars().any(char::is_control);
+    if fits {
+        Ok(())
+    } else {
+        Err(usage("the reason is too long", "give one line of at most 200 characters"))
+    }
 }

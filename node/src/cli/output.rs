@@ -18,7 +18,11 @@ pub struct Output {
 
 impl Output {
     /// Prints `value` as JSON, or else the text.
-    pub fn either(self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    pub fn either(
+        self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
         let mut out = if self.json { document(value)? } else { text() };
         if !out.is_empty() && !out.ends_with('\n') {
             out.push('\n');

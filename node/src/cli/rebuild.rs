@@ -16,7 +16,9 @@ impl Command {
         let rebuilt = rebuild_views(&desk.site.store, &mut |done, all| bar.show(done, all)).await?;
         drop(bar);
         if !rebuilt.unchanged {
-            note("the views were not what the journal says; they are now. `verify` tells whether the journal is whole");
+            note(
+                "the views were not what the journal says; they are now. `verify` tells whether the journal is whole",
+            );
         }
         let value =
             serde_json::json!({ "entries": rebuilt.entries, "unchanged": rebuilt.unchanged });

@@ -31,7 +31,10 @@ impl Command {
             "epoch": meta.epoch,
         });
         desk.out.either(&value, || {
-            format!("this site signs again, as incarnation {} (epoch {})", meta.incarnation, meta.epoch)
+            format!(
+                "this site signs again, as incarnation {} (epoch {})",
+                meta.incarnation, meta.epoch
+            )
         })?;
         Ok(meta)
     }

@@ -86,7 +86,8 @@ async fn gather(tx: &mut Tx, desk: &Desk, config: &NodeConfig) -> anyhow::Result
     let meta = Meta::load(tx).await?.ok_or(crate::lifecycle::OpenError::Empty)?;
     let (logs, accepted_at_ms) = logs(tx, &meta, config.hub.ceiling).await?;
     let waiting = logs.iter().filter_map(|log| Some(log.here.saturating_sub(log.at_hub?))).sum();
-    let facts = tx.all("SELECT key, value FROM meta WHERE key IN ('link_state', 'link_at')", args![]);
+    let facts =
+        tx.all("SELECT key, value FROM meta WHERE key IN ('link_state', 'link_at')", args![]);
     let mut facts: HashMap<String, Vec<u8>> = facts
         .await?
         .iter()
@@ -205,7 +206,10 @@ fn text(status: &Status) -> String {
             vec![it.scope.to_string(), it.seq.to_string(), it.reason.clone(), it.message.clone()]
         });
         text.push('\n');
-        text.push_str(&output::table(&["refused", "seq", "reason", "the hub says"], rows.collect()));
+        text.push_str(&output::table(
+            &["refused", "seq", "reason", "the hub says"],
+            rows.collect(),
+        ));
     }
     text
 }

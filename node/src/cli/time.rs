@@ -58,7 +58,12 @@ mod tests {
     fn dates_and_times_are_beijings_unless_they_say_otherwise() {
         let at = 1_795_397_400_000;
         assert_eq!(beijing_text(at), "2026-11-23 09:30");
-        for text in ["2026-11-23 09:30", "2026-11-23T09:30", "2026-11-23T01:30:00Z", "2026-11-23T09:30:00+08:00"] {
+        for text in [
+            "2026-11-23 09:30",
+            "2026-11-23T09:30",
+            "2026-11-23T01:30:00Z",
+            "2026-11-23T09:30:00+08:00",
+        ] {
             assert_eq!(parse(text), Ok(at), "{text}");
         }
         assert_eq!(parse("2026-11-23"), Ok(at - (9 * 60 + 30) * 60_000));
@@ -67,7 +72,15 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused_with_an_example() {
-        for text in ["", "tomorrow", "20261123", "2026-13-01", "2026-11-23 25:00", "11-23", "2026-11-2 9:30"] {
+        for text in [
+            "",
+            "tomorrow",
+            "20261123",
+            "2026-13-01",
+            "2026-11-23 25:00",
+            "11-23",
+            "2026-11-2 9:30",
+        ] {
             assert!(parse(text).unwrap_err().contains("2026-11-23"), "{text}");
         }
     }

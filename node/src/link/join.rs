@@ -132,18 +132,17 @@ pub async fn join(
     let (Some(ca), Some(hub_site)) = (seen.ca(), seen.site()) else {
         return Err(JoinError::Answer("it showed no certificate"));
     };
-    let chain: Vec<_> = answer
-        .certificates
-        .iter()
-        .map(|der| CertificateDer::from(der.to_vec()))
-        .collect();
+    let chain: Vec<_> =
+        answer.certificates.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
     let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
         .map_err(|_| JoinError::Answer("the key made for it cannot be read"))?;
     let pki = ClientPki { ca, chain, key };
     check(&pki, identity.site)?;
     let hub_key = PublicKey::from_slice(&answer.hub_key)
         .filter(|_| answer.hub_suite == i32::from(v1::Suite::Ed25519Blake3))
-        .ok_or(JoinError::Answer("its signing key is of a kind this program does not know: upgrade"))?;
+        .ok_or(JoinError::Answer(
+            "its signing key is of a kind this program does not know: upgrade",
+        ))?;
     if SiteId::from_slice(&answer.hub_site) != Some(hub_site) {
         return Err(JoinError::Answer("it is another site than its certificate says"));
     }

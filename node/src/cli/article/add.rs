@@ -134,11 +134,17 @@ async fn audience(
             }
             Some(_) => {
                 let what = format!("the unit {code} no longer belongs");
-                return Err(refused(advise(what, "ask the hub's operator which unit took its place")));
+                return Err(refused(advise(
+                    what,
+                    "ask the hub's operator which unit took its place",
+                )));
             }
             None => {
                 let what = format!("no unit {code} is known here");
-                return Err(refused(advise(what, "give a unit's code, or `hub` for the hub above")));
+                return Err(refused(advise(
+                    what,
+                    "give a unit's code, or `hub` for the hub above",
+                )));
             }
         },
     };

@@ -34,7 +34,9 @@ impl List {
             Some(code) => Some(
                 site::by_code(&mut tx, code)
                     .await?
-                    .ok_or_else(|| advise(format!("no unit {code} is known here"), "give a unit's code"))?
+                    .ok_or_else(|| {
+                        advise(format!("no unit {code} is known here"), "give a unit's code")
+                    })?
                     .site,
             ),
             None => self.own.then(|| desk.own()),

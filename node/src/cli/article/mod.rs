@@ -8,7 +8,7 @@ mod show;
 
 pub use add::Add;
 pub use list::List;
-pub use retract::{Retract, withdraw};
+pub use retract::{Retract, withdraw, withdrawn};
 pub use revise::Revise;
 pub use show::Show;
 
@@ -64,7 +64,7 @@ async fn find(tx: &mut Tx, reader: Reader, prefix: &str) -> Result<(SiteId, Reco
 }
 
 /// A failed search as a plan's reason not to write.
-pub(crate) fn not_found(error: FindError) -> PlanError {
+pub fn not_found(error: FindError) -> PlanError {
     match error {
         FindError::Store(error) => PlanError::Store(error),
         other => super::desk::refused(other),

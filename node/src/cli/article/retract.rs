@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use clap::Args;
 
 use super::{Id, find};
-use crate::cli::Desk;
-use crate::cli::advise;
 use crate::cli::desk::refused;
+use crate::cli::{Desk, advise, check_reason};
 use crate::content::article;
 use crate::content::retraction::{MAX_TARGETS, Retraction, Target};
 use crate::content::{Record, release};
@@ -21,13 +20,14 @@ use crate::store::Tx;
 pub struct Retract {
     #[command(flatten)]
     id: Id,
-    /// Why, as readers may be told
+    /// Why, as readers may be told, up to 200 characters
     #[arg(long)]
     reason: String,
 }
 
 impl Retract {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
+        check_reason(&self.reason)?;
         let (own, reader) = (desk.own(), desk.reader());
         let written = desk
             .write(move |tx| {
@@ -37,12 +37,12 @@ impl Retract {
                 })
             })
             .await?;
-        said(desk, &written)
+        withdrawn(desk, &written)
     }
 }
 
 /// What is said after a retraction.
-pub(crate) fn said(desk: &Desk, written: &[Written]) -> anyhow::Result<()> {
+pub fn withdrawn(desk: &Desk, written: &[Written]) -> anyhow::Result<()> {
     let hashes: Vec<_> = written.iter().map(|it| it.hash).collect();
     desk.out.either(&serde_json::json!({ "retractions": hashes }), || {
         "withdrawn here; other sites follow as they connect".to_owned()

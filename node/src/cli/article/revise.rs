@@ -54,7 +54,9 @@ impl Revise {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         // Read before the database is locked: a pipe may take its time.
         let text = match self.file.as_deref() {
-            Some(file) => Some((input::format(self.format, from_disk(file)), input::text(Some(file))?)),
+            Some(file) => {
+                Some((input::format(self.format, from_disk(file)), input::text(Some(file))?))
+            }
             None => None,
         };
         let (own, reader) = (desk.own(), desk.reader());
@@ -80,7 +82,10 @@ impl Revise {
             .await?;
         let hashes: Vec<_> = written.iter().map(|it| it.hash).collect();
         desk.out.either(&serde_json::json!({ "site": own, "hashes": hashes }), || {
-            format!("revised: {}", hashes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+            format!(
+                "revised: {}",
+                hashes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            )
         })
     }
 

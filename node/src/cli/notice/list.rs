@@ -33,8 +33,7 @@ impl List {
         let mut lines = Vec::new();
         for notice in notice::list(&mut tx, reader, self.limit).await? {
             let receipts = notice::receipts(&mut tx, reader, notice.site, notice.id).await?;
-            let own_stage =
-                receipts.iter().filter(|it| it.site == own).map(|it| it.stage).max();
+            let own_stage = receipts.iter().filter(|it| it.site == own).map(|it| it.stage).max();
             lines.push(Line { notice, own_stage });
         }
         let heads = ["id", "issued", "deadline", "scope", "from", "title", "here"];

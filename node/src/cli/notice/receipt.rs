@@ -5,9 +5,9 @@ use clap::Args;
 use crate::cli::article::{Id, not_found};
 use crate::cli::desk::refused;
 use crate::cli::{Desk, advise};
+use crate::content::Record;
 use crate::content::notice;
 use crate::content::receipt::{Receipt, Stage};
-use crate::content::Record;
 use crate::entry::RecordId;
 use crate::ingest::{Draft, PlanError};
 use crate::scope::Audience;
@@ -47,8 +47,7 @@ async fn tell(desk: &Desk, id: Id, stage: Stage, person: String) -> anyhow::Resu
     let written = desk
         .write(move |tx| {
             Box::pin(async move {
-                let (site, notice) =
-                    notice::find(tx, reader, &id.id).await.map_err(not_found)?;
+                let (site, notice) = notice::find(tx, reader, &id.id).await.map_err(not_found)?;
                 if site == own {
                     let next = "`notice status` tells which units have signed";
                     return Err(refused(advise("this is a notice of this site itself", next)));
@@ -69,7 +68,9 @@ async fn tell(desk: &Desk, id: Id, stage: Stage, person: String) -> anyhow::Resu
     let value = serde_json::json!({ "stage": stage, "written": !written.is_empty() });
     desk.out.either(&value, || match written.is_empty() {
         true => format!("{} was told before", stage.zh()),
-        false => format!("{}: told to the notice's author as soon as the hub is reached", stage.zh()),
+        false => {
+            format!("{}: told to the notice's author as soon as the hub is reached", stage.zh())
+        }
     })
 }
 
