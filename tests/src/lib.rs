@@ -3,6 +3,7 @@
 
 pub mod author;
 pub mod fuzz;
+pub mod net;
 pub mod random;
 pub mod records;
 pub mod site;
