@@ -138,7 +138,7 @@ mod tests {
             .route("/late", bare(StatusCode::SERVICE_UNAVAILABLE))
             .route("/bad", bare(StatusCode::BAD_REQUEST))
             .route("/broken", bare(StatusCode::BAD_GATEWAY));
-        let router = guard(routes, Frame::plain(&context));
+        let guarded = guard(routes, Frame::plain(&context));
         for (path, status, heading) in [
             ("/panic", StatusCode::INTERNAL_SERVER_ERROR, "页面出了点问题"),
             ("/late", StatusCode::SERVICE_UNAVAILABLE, "现在有些忙"),
@@ -146,7 +146,7 @@ mod tests {
             ("/broken", StatusCode::INTERNAL_SERVER_ERROR, "页面出了点问题"),
         ] {
             let request = Request::get(path).body(Body::empty()).unwrap();
-            let response = router.clone().oneshot(request).await.unwrap();
+            let response = guarded.clone().oneshot(request).await.unwrap();
             assert_eq!(response.status(), status, "{path}");
             assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
             assert_eq!(response.headers()[CONTENT_SECURITY_POLICY], POLICY);
