@@ -119,7 +119,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let unit = UnitConfig { code: "county".into(), name: "清源县委组织部".into() };
         config::save(folder.path(), &HubConfig::new(unit, default_database())).unwrap();
-        let variables = [("LIANBO_LISTEN__PUBLIC__GRPC", "0.0.0.0:443"), ("LIANBO_NAMES", "[\"hub.example\"]")];
+        let variables =
+            [("LIANBO_LISTEN__PUBLIC__GRPC", "0.0.0.0:443"), ("LIANBO_NAMES", "[\"hub.example\"]")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let read: HubConfig = config::load_with(folder.path(), variables.into_iter()).unwrap();
         assert_eq!(read.listen.of(Scope::Internal), ListenConfig::loopback().of(Scope::Internal));

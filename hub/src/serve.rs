@@ -84,7 +84,8 @@ pub async fn run(folder: &Path, config: HubConfig) -> anyhow::Result<()> {
 
 /// Starts a hub on an open site; returns once every listener is bound.
 pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
-    let ca = Ca::load(&site.folder)?.ok_or_else(|| anyhow::anyhow!("the data folder holds no CA"))?;
+    let ca =
+        Ca::load(&site.folder)?.ok_or_else(|| anyhow::anyhow!("the data folder holds no CA"))?;
     let ca = Arc::new(ca);
     let clock = Arc::new(FlooredClock::new(site.clock.clone(), kept_floor(&site.store).await?));
     let certificate = watch::Sender::new(issue(&ca, site.identity.site, config, clock.now())?);
@@ -110,7 +111,8 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
         if let Some(address) = wanted.grpc {
             let listener = bind(address).await?;
             network.grpc = Some(listener.local_addr()?);
-            let acceptor = Acceptor::new(ca.certificate(), certificate.subscribe(), shared.clone())?;
+            let acceptor =
+                Acceptor::new(ca.certificate(), certificate.subscribe(), shared.clone())?;
             let stream = incoming(listener, acceptor, connections.clone(), site.stop.clone());
             let serving = rpc::serve(hub.clone(), scope, stream);
             site.tasks.spawn(async move {
@@ -185,12 +187,7 @@ async fn kept_floor(store: &Store) -> Result<i64, StoreError> {
     Ok(kept.and_then(|bytes| bytes.try_into().ok()).map_or(0, i64::from_be_bytes))
 }
 
-fn issue(
-    ca: &Ca,
-    site: SiteId,
-    config: &HubConfig,
-    now: i64,
-) -> anyhow::Result<Arc<CertifiedKey>> {
+fn issue(ca: &Ca, site: SiteId, config: &HubConfig, now: i64) -> anyhow::Result<Arc<CertifiedKey>> {
     let validity = config.certificate_validity();
     let (chain, key) = ca.issue_server(site, &config.names, now, validity, &mut rand::rng())?;
     Ok(certified_key(chain, key)?)

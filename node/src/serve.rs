@@ -83,7 +83,8 @@ pub async fn sync_once(site: &Site, config: &NodeConfig) -> anyhow::Result<Drain
 }
 
 fn uplink(site: &Site, config: &NodeConfig) -> anyhow::Result<Uplink> {
-    let hub = SiteId::from_hex(&config.hub.site).context("hub.site in the configuration is no site id")?;
+    let hub = SiteId::from_hex(&config.hub.site)
+        .context("hub.site in the configuration is no site id")?;
     let proxy = config.hub.proxy.as_deref();
     Ok(Uplink::new(site, hub, config.hub.ceiling, &config.hub.url, proxy)?)
 }

@@ -10,9 +10,7 @@ use lianbo_hub::enrol::ca::Ca;
 use lianbo_hub::hub::Hub;
 use lianbo_hub::serve::{self, Running};
 use lianbo_node::clock::{Clock, SystemClock};
-use lianbo_node::config::{
-    HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig,
-};
+use lianbo_node::config::{HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig};
 use lianbo_node::content::Record;
 use lianbo_node::content::site::{Enrolment, Unit};
 use lianbo_node::entry::SiteId;
@@ -66,7 +64,8 @@ impl TestHub {
         set_up(&database.store, &meta, &pins).await.expect("a fresh database takes a site");
         write_key(folder.path(), &identity);
         let listener = || Some(Listener { grpc: Some(any_port()), pages: Some(any_port()) });
-        let unit = UnitConfig { code: "county".to_owned(), name: "测试县委组织部".to_owned() };
+        let unit =
+            UnitConfig { code: "county".to_owned(), name: "测试县委组织部".to_owned() };
         let mut config = HubConfig::new(unit, database.address.clone());
         config.listen =
             ListenConfig { internal: listener(), organization: listener(), public: listener() };

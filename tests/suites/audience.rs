@@ -126,10 +126,18 @@ async fn asked(
         text += &to_string(&column::list(tx, reader, Some(*site)).await.unwrap()).unwrap();
         for n in (1..4).chain(11..14) {
             let view = article::get(tx, reader, *site, id(n)).await.unwrap();
-            assert_eq!(view.is_some(), listed.contains(&(true, *site, id(n))), "get and list agree");
+            assert_eq!(
+                view.is_some(),
+                listed.contains(&(true, *site, id(n))),
+                "get and list agree"
+            );
             text += &to_string(&view).unwrap();
             let view = notice::get(tx, reader, *site, id(n)).await.unwrap();
-            assert_eq!(view.is_some(), listed.contains(&(false, *site, id(n))), "get and list agree");
+            assert_eq!(
+                view.is_some(),
+                listed.contains(&(false, *site, id(n))),
+                "get and list agree"
+            );
             text += &to_string(&view).unwrap();
             text += &to_string(&notice::receipts(tx, reader, *site, id(n)).await.unwrap()).unwrap();
             let reason = content::retraction::reason(tx, reader, *site, id(n)).await.unwrap();
@@ -220,7 +228,11 @@ async fn pages_keep_to_the_audience(tx: &mut Tx, history: &History) {
                 expected(&filter, history, history.made.len()).iter().map(|it| it.hash).collect();
             let whole = journal::page(tx, &filter, 0, end.position, 1 << 24).await.unwrap();
             assert_eq!(whole.end, end);
-            assert_eq!(whole.items.iter().map(|it| it.hash).collect::<Vec<_>>(), expected, "{filter:?}");
+            assert_eq!(
+                whole.items.iter().map(|it| it.hash).collect::<Vec<_>>(),
+                expected,
+                "{filter:?}"
+            );
             for item in &whole.items {
                 let made = &history.made[usize::try_from(item.position).unwrap() - 1];
                 assert_eq!(item.entry, made.entry);
@@ -244,7 +256,9 @@ async fn paged(tx: &mut Tx, filter: &Filter, end: journal::End, expected: &[Hash
             assert_eq!(rolling, Some(page.end.rolling));
             let bytes: usize = page.items.iter().map(|item| item.entry.size()).sum();
             assert!(page.items.len() <= 1 || bytes <= budget + 128, "{bytes} of {budget}");
-            assert!(page.items.iter().all(|it| after < it.position && it.position <= page.end.position));
+            assert!(
+                page.items.iter().all(|it| after < it.position && it.position <= page.end.position)
+            );
             hashes.extend(page.items.iter().map(|item| item.hash));
             after = page.end.position;
         }

@@ -32,7 +32,8 @@ async fn an_article_rises_to_the_hub_and_the_hubs_comes_down() {
     .await;
     let drained = node.sync().await;
     assert_eq!(drained.pushed, 1);
-    let at_hub = titles(&mut hub.store.read().await.unwrap(), Reader::anonymous(Scope::Internal)).await;
+    let at_hub =
+        titles(&mut hub.store.read().await.unwrap(), Reader::anonymous(Scope::Internal)).await;
     assert_eq!(at_hub.len(), 3, "{at_hub:?}");
     let at_node = titles(&mut node.read().await, Reader::anonymous(Scope::Internal)).await;
     assert_eq!(at_node.len(), 3, "{at_node:?}");

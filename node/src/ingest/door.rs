@@ -109,7 +109,8 @@ impl Door {
         for (index, refusal) in refused {
             taken.outcomes.insert(index, Outcome::Refused(refusal));
         }
-        counter!("lianbo_entries_total", "outcome" => "accepted").increment(taken.accepted() as u64);
+        counter!("lianbo_entries_total", "outcome" => "accepted")
+            .increment(taken.accepted() as u64);
         let counts = tally(taken.refusals());
         for (reason, count) in &counts {
             counter!("lianbo_entries_total", "outcome" => *reason).increment(*count);
