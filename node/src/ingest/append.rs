@@ -155,10 +155,12 @@ impl<'t> Appender<'t> {
             return Ok(());
         }
         let keys = missing.iter().map(log_values).collect();
-        let sql = "SELECT site, incarnation, scope, addressee, lane, log, height, tip, top, lamport, \
-                   CAST(CASE WHEN EXISTS (SELECT 1 FROM forks f WHERE f.log = logs.log) \
+        let sql = "SELECT l.site, l.incarnation, l.scope, l.addressee, l.lane, l.log, l.height, l.tip, l.top, \
+                   l.lamport, CAST(CASE WHEN EXISTS (SELECT 1 FROM forks f WHERE f.log = l.log) \
                      THEN 1 ELSE 0 END AS BIGINT) \
-                   FROM logs WHERE (site, incarnation, scope, addressee, lane) IN ({keys})";
+                   FROM ({keys}) k JOIN logs l ON l.site = k.column1 \
+                   AND l.incarnation = k.column2 AND l.scope = k.column3 \
+                   AND l.addressee = k.column4 AND l.lane = k.column5";
         for row in self.tx.select_in(sql, keys).await? {
             let state = LogState {
                 id: row.get(5)?,
@@ -269,9 +271,9 @@ impl<'t> Appender<'t> {
             }
         }
         let keys: Vec<_> = places.into_iter().map(|(log, seq)| args![log, seq]).collect();
-        let sql = "SELECT log, seq, hash, previous, position, received_ms, \
-                   CAST(CASE WHEN body IS NULL THEN 1 ELSE 0 END AS BIGINT) \
-                   FROM entries WHERE (log, seq) IN ({keys})";
+        let sql = "SELECT e.log, e.seq, e.hash, e.previous, e.position, e.received_ms, \
+                   CAST(CASE WHEN e.body IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+                   FROM ({keys}) k JOIN entries e ON e.log = k.column1 AND e.seq = k.column2";
         for row in self.tx.select_in(sql, keys).await? {
             let entry = HeldEntry {
                 hash: row.get(2)?,
