@@ -33,20 +33,11 @@ pub(crate) struct Segment {
     bytes: usize,
     direct: bool,
     authors: BTreeSet<SiteId>,
-    frames: Mutex<HashMap<Class, Option<Frame>>>,
+    frames: Mutex<HashMap<Class, Option<Bytes>>>,
 }
 
 /// Readers that get the same bytes.
 type Class = (Lane, Scope, Hash);
-
-/// An encoded batch.
-#[derive(Clone, Debug)]
-pub(crate) struct Frame {
-    /// The bytes, shared by everybody who gets them.
-    pub(crate) bytes: Bytes,
-    /// How many entries are inside.
-    pub(crate) entries: usize,
-}
 
 impl Segment {
     fn new(after: i64, end: End, items: Vec<Item>) -> Self {
@@ -63,7 +54,7 @@ impl Segment {
 
     /// What `filter` lets through, encoded; `None` if that is nothing. Encoded once for all readers of a
     /// class, unless an entry in it concerns this very reader.
-    pub(crate) fn frame(&self, filter: &Filter) -> Option<Frame> {
+    pub(crate) fn frame(&self, filter: &Filter) -> Option<Bytes> {
         let personal =
             self.direct || filter.reader.site.is_some_and(|site| self.authors.contains(&site));
         if personal {
@@ -79,7 +70,7 @@ impl Segment {
 }
 
 /// Encodes what a filter lets through.
-pub(crate) fn encode<'a>(items: impl Iterator<Item = &'a Item>, filter: &Filter) -> Option<Frame> {
+pub(crate) fn encode<'a>(items: impl Iterator<Item = &'a Item>, filter: &Filter) -> Option<Bytes> {
     let entries: Vec<_> = items
         .filter(|item| filter.lets(&item.log, item.slug.as_deref()))
         .map(|item| &item.entry)
@@ -87,7 +78,7 @@ pub(crate) fn encode<'a>(items: impl Iterator<Item = &'a Item>, filter: &Filter)
     if entries.is_empty() {
         return None;
     }
-    Some(Frame { entries: entries.len(), bytes: encode_frame_of(entries.into_iter()) })
+    Some(encode_frame_of(entries.into_iter()))
 }
 
 /// The end of the journal, and who waits for it.

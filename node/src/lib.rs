@@ -19,4 +19,5 @@ pub mod scope;
 pub mod serve;
 pub mod store;
 pub mod sync;
+pub mod web;
 pub mod wire;

@@ -257,12 +257,11 @@ impl Follower {
             && let Some(segment) = self.hub.tail.segment(after.position)
             && segment.end.position <= upto
         {
-            return Ok((segment.frame(filter).map(|frame| frame.bytes), segment.end));
+            return Ok((segment.frame(filter), segment.end));
         }
-        let (frame, end) = read(&self.hub, filter, &self.held, after.position, upto, BATCH)
+        read(&self.hub, filter, &self.held, after.position, upto, BATCH)
             .await
-            .map_err(|error| store_failed(&error))?;
-        Ok((frame.map(|frame| frame.bytes), end))
+            .map_err(|error| store_failed(&error))
     }
 
     fn message(&mut self, lane: Lane, frame: Bytes, with_cursor: bool) -> v1::FollowResponse {

@@ -14,14 +14,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
-use lianbo_node::link::tls::ServerStream;
+use lianbo_node::link::tls::PeerInfo;
 use lianbo_node::scope::Scope;
 use lianbo_node::wire::MAX_FRAME;
 use lianbo_proto::v1;
 use lianbo_proto::v1::enrol_server::EnrolServer;
 use lianbo_proto::v1::sync_server::SyncServer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::hub::Hub;
@@ -41,11 +43,16 @@ pub(crate) struct Service {
 }
 
 /// Serves one listener until the hub stops.
-pub async fn serve(
+///
+/// `incoming` says of each connection who is at its other end.
+pub async fn serve<IO>(
     hub: Arc<Hub>,
     listener: Scope,
-    incoming: impl Stream<Item = std::io::Result<ServerStream>> + Send + 'static,
-) -> Result<(), tonic::transport::Error> {
+    incoming: impl Stream<Item = std::io::Result<IO>> + Send + 'static,
+) -> Result<(), tonic::transport::Error>
+where
+    IO: AsyncRead + AsyncWrite + Connected<ConnectInfo = PeerInfo> + Unpin + Send + 'static,
+{
     let stop = hub.stop.clone();
     let service = Service { hub, listener };
     let (reporter, health) = tonic_health::server::health_reporter();

@@ -1,5 +1,6 @@
 //! Pull: one batch down, for clients that ask rather than follow.
 
+use bytes::Bytes;
 use lianbo_node::heights::Heights;
 use lianbo_node::journal::{self, End, Item, Meta};
 use lianbo_node::store::StoreError;
@@ -14,7 +15,7 @@ use super::caller::{store_failed, subscriptions};
 use super::cursor::{Cursor, Verdict};
 use super::follow::lane_of;
 use crate::hub::Hub;
-use crate::tail::{Frame, encode, strip_withdrawn};
+use crate::tail::{encode, strip_withdrawn};
 
 /// Bytes of one batch, before compression.
 pub(super) const BATCH: usize = 512 * 1024;
@@ -46,7 +47,7 @@ impl Service {
             .await
             .map_err(|error| store_failed(&error))?;
         Ok(v1::PullResponse {
-            frame: frame.map(|frame| frame.bytes).unwrap_or_default(),
+            frame: frame.unwrap_or_default(),
             cursor: seal(&meta, &filter, end),
             more: end.position < upto,
         })
@@ -54,7 +55,7 @@ impl Service {
 }
 
 /// Seals a cursor at `end`.
-pub(super) fn seal(meta: &Meta, filter: &Filter, end: End) -> bytes::Bytes {
+pub(super) fn seal(meta: &Meta, filter: &Filter, end: End) -> Bytes {
     Cursor::new(meta, filter, end).seal(&meta.cursor_key, rand::rng().random())
 }
 
@@ -84,7 +85,7 @@ pub(super) async fn read(
     after: i64,
     upto: i64,
     max_bytes: usize,
-) -> Result<(Option<Frame>, End), StoreError> {
+) -> Result<(Option<Bytes>, End), StoreError> {
     let mut tx = hub.store.read().await?;
     let mut page = journal::page(&mut tx, filter, after, upto, max_bytes).await?;
     page.items.retain(|item| !holds(held, item));

@@ -46,9 +46,10 @@ impl Command {
         let kept = kept.map(|text| text.to_string());
         let proxy = config::variable("LIANBO_HUB__PROXY").or_else(|| kept.clone());
         let proxy = proxy.as_deref().map(Proxy::parse).transpose()?;
-        let fresh = Fresh::claim(folder)?;
+        let mut fresh = Fresh::claim(folder)?;
         let database = config::default_database();
         let address = config::database_address(folder, &database);
+        fresh.database(&address)?;
         // Opened before the token is spent: a disk that cannot hold it must not cost a token.
         let store = Store::open(&address).await?;
         let clock = Arc::new(SystemClock);

@@ -21,12 +21,11 @@ use crate::wire::{heights_from_proto, heights_to_proto, scope_from_proto};
 /// A Hello and what came of it.
 pub(super) struct Greeting {
     pub(super) answer: Answer,
-    /// An entry the hub holds of the present incarnation is not ours.
-    pub(super) diverged: bool,
+    /// This site must not sign before it was refilled: an entry the hub holds of the present incarnation
+    /// is not ours, or these data were restored.
+    pub(super) doubt: bool,
     /// Closed logs of which the hub holds another branch.
     pub(super) forked: BTreeSet<LogId>,
-    /// This site must not sign before it was refilled.
-    pub(super) restored: bool,
     pub(super) subscriptions: Vec<Subscription>,
 }
 
@@ -87,15 +86,15 @@ impl Uplink {
             ceiling: scope_from_proto(response.ceiling)?,
         };
         let mut tx = self.store.read().await?;
-        let (mut diverged, mut forked) = (false, BTreeSet::new());
+        let mut doubt = meta.standing == Standing::Restored;
+        let mut forked = BTreeSet::new();
         for (log, height) in &answer.yours {
             if differs(&mut tx, log, height).await? {
-                diverged |= log.incarnation == meta.incarnation;
+                doubt |= log.incarnation == meta.incarnation;
                 forked.insert(*log);
             }
         }
-        let restored = meta.standing == Standing::Restored;
-        Ok(Greeting { answer, diverged, forked, restored, subscriptions })
+        Ok(Greeting { answer, doubt, forked, subscriptions })
     }
 
     /// The hub lost data: names everything held, learns what it wants.

@@ -14,7 +14,7 @@ pub mod token;
 mod uplink;
 
 pub use error::LinkError;
-pub use uplink::{Drained, Uplink};
+pub use uplink::{Dial, Drained, Uplink};
 
 /// Metadata key under which a hub asks to be left alone for so many milliseconds.
 pub const RETRY_AFTER: &str = "retry-after-ms";

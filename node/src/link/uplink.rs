@@ -1,11 +1,14 @@
 //! The link itself: connects, greets, runs what the greeting says, and begins again when it breaks.
 
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use lianbo_proto::v1::sync_client::SyncClient;
-use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -45,8 +48,35 @@ pub struct Uplink {
     /// The narrowest scope this site may hold, as its hub decided when it joined.
     pub(super) ceiling: Scope,
     pub(super) key: watch::Sender<Arc<CertifiedKey>>,
-    endpoint: Endpoint,
-    connector: Connector,
+    dial: Dial,
+    rng: Mutex<StdRng>,
+}
+
+/// Makes a connection to the hub.
+pub struct Dial(Box<dyn Fn() -> BoxFuture<'static, Result<Channel, LinkError>> + Send + Sync>);
+
+impl Dial {
+    /// Through a function: for networks that are simulated.
+    pub fn new(
+        dial: impl Fn() -> BoxFuture<'static, Result<Channel, LinkError>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Box::new(dial))
+    }
+
+    fn over(endpoint: Endpoint, connector: Connector) -> Self {
+        Self::new(move || {
+            let (endpoint, connector) = (endpoint.clone(), connector.clone());
+            Box::pin(async move {
+                endpoint.connect_with_connector(connector).await.map_err(LinkError::Connect)
+            })
+        })
+    }
+}
+
+impl fmt::Debug for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dial")
+    }
 }
 
 /// What one round of [`Uplink::sync_once`] moved.
@@ -102,9 +132,15 @@ impl Uplink {
             hub,
             ceiling,
             key,
-            endpoint,
-            connector,
+            dial: Dial::over(endpoint, connector),
+            rng: Mutex::new(StdRng::from_rng(&mut rand::rng())),
         })
+    }
+
+    /// The same link over another way to connect, its waits drawn from `seed`: for simulations.
+    #[must_use]
+    pub fn simulated(self, dial: Dial, seed: u64) -> Self {
+        Self { dial, rng: Mutex::new(StdRng::seed_from_u64(seed)), ..self }
     }
 
     /// Keeps the link up until `stop`.
@@ -117,7 +153,7 @@ impl Uplink {
             };
             let Err(error) = ended else { continue };
             self.note(&format!("disconnected: {error}")).await;
-            let wait = backoff.next(rand::rng().random(), error.retry_after());
+            let wait = backoff.next(self.random(), error.retry_after());
             warn!(%error, retry_ms = wait.as_millis(), "the link to the hub is down");
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -142,9 +178,8 @@ impl Uplink {
         }
     }
 
-    pub(super) async fn connect(&self) -> Result<Channel, LinkError> {
-        let channel = self.endpoint.connect_with_connector(self.connector.clone());
-        channel.await.map_err(LinkError::Connect)
+    fn random(&self) -> f64 {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner).random()
     }
 
     pub(super) fn client(channel: Channel) -> SyncClient<Channel> {
@@ -156,7 +191,7 @@ impl Uplink {
 
     /// One connection, from the greeting to its end.
     async fn session(&self, once: bool, backoff: &mut Backoff) -> Result<Ended, LinkError> {
-        let channel = self.connect().await?;
+        let channel = (self.dial.0)().await?;
         if self.renew_if_due(&channel).await? {
             // The new certificate is shown by the next connection.
             return Ok(Ended::Again);
@@ -165,17 +200,7 @@ impl Uplink {
         let mut session = Session::new(self.identity.site, self.hub);
         loop {
             let greeting = self.greet(&mut client).await?;
-            let mut step =
-                session.answered(&greeting.answer, greeting.diverged).map_err(violated)?;
-            if greeting.restored && matches!(step, Step::Run { .. }) {
-                step = Step::Refill { message: "these data were restored".to_owned() };
-                session = Session::new(self.identity.site, self.hub);
-                let forced = crate::sync::session::Answer {
-                    outcome: crate::sync::session::Outcome::RolledBack,
-                    ..greeting.answer.clone()
-                };
-                session.answered(&forced, false).map_err(violated)?;
-            }
+            let mut step = session.answered(&greeting.answer, greeting.doubt).map_err(violated)?;
             if step == Step::Offer {
                 step = self.offer(&mut client, &mut session, &greeting).await?;
             }

@@ -99,9 +99,9 @@ impl Session {
         Self { own, hub, state: State::Greeting }
     }
 
-    /// The Hello was answered. `diverged`: an entry the hub holds of this incarnation is not ours, which
-    /// only this side can see.
-    pub fn answered(&mut self, answer: &Answer, diverged: bool) -> Result<Step, Violation> {
+    /// The Hello was answered. `doubt`: this side knows better that its data are not the latest: they
+    /// were restored, or an entry the hub holds of this incarnation is not ours.
+    pub fn answered(&mut self, answer: &Answer, doubt: bool) -> Result<Step, Violation> {
         if self.state != State::Greeting {
             return Err(self.end(Violation::OutOfOrder));
         }
@@ -111,7 +111,7 @@ impl Session {
         if answer.yours.keys().any(|log| log.site != self.own) {
             return Err(self.end(Violation::NotOurs));
         }
-        let outcome = if diverged && answer.outcome != Outcome::Upgrade {
+        let outcome = if doubt && answer.outcome != Outcome::Upgrade {
             Outcome::Forked
         } else {
             answer.outcome

@@ -44,9 +44,9 @@ impl List {
         let filter = ArticleFilter {
             site,
             column: self.column,
-            carrier: None,
             limit: self.limit,
             offset: self.offset,
+            ..ArticleFilter::default()
         };
         let articles = article::list(&mut tx, desk.reader(), &filter).await?;
         let heads = ["id", "published", "scope", "unit", "column", "title"];

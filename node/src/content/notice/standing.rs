@@ -105,7 +105,7 @@ fn held_by(site: &SiteView, scope: Scope) -> bool {
 }
 
 /// Notices of others to this site that came after position `after` and have no receipt of its own yet: a
-/// node's duty to say that they arrived. In order of arrival, at most `limit`; several copies may come.
+/// node's duty to say that they arrived. In order of arrival, at most `limit`; of several copies the first.
 pub async fn undelivered(
     tx: &mut Tx,
     own: SiteId,
@@ -122,14 +122,14 @@ pub async fn undelivered(
              WHERE x.site = g.site AND x.hash = g.hash)) \
          ORDER BY r.position LIMIT $4"
     );
-    let mut found = Vec::new();
+    let (mut found, mut named) = (Vec::new(), BTreeSet::new());
     for row in tx.all(&sql, args![reader.ceiling, reader.site, after, limit]).await? {
-        let site = row.get(0)?;
+        let (site, notice) = (row.get(0)?, row.get(1)?);
         let audience = Audience { scope: row.get(2)?, addressee: row.get(3)? };
-        if may_read(reader, row.get(4)?, audience) {
+        if may_read(reader, row.get(4)?, audience) && named.insert((site, notice)) {
             found.push(Undelivered {
                 site,
-                notice: row.get(1)?,
+                notice,
                 audience: Audience::direct(audience.scope, site),
                 position: row.get(5)?,
             });

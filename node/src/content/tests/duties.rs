@@ -108,6 +108,10 @@ async fn a_node_owes_a_receipt_until_it_gave_one() {
         assert_eq!(brief, expected);
         assert_eq!(undelivered(tx, unit.site(), owed[0].position, 9).await.unwrap(), owed[1..]);
         assert_eq!(undelivered(tx, unit.site(), 0, 1).await.unwrap(), owed[..1]);
+        // A further copy of a notice owes nothing further.
+        let again = hub.write(ORGANIZATION, notice(1, "甲，再发", day(1)));
+        keep(tx, &[&again]).await;
+        assert_eq!(undelivered(tx, unit.site(), 0, 9).await.unwrap(), owed);
         let receipt = unit.signs(&wide, Stage::Delivered, day(2));
         keep(tx, &[&receipt]).await;
         assert_eq!(undelivered(tx, unit.site(), 0, 9).await.unwrap(), owed[1..]);

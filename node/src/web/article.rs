@@ -1,0 +1,108 @@
+//! One article.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Html;
+
+use super::error::PageError;
+use super::page::{Badge, Frame, column_href, draw, unit};
+use super::render::render;
+use super::{WebContext, date};
+use crate::content::article::{self, TextFormat};
+use crate::entry::{RecordId, SiteId};
+
+#[derive(Template)]
+#[template(path = "article.html")]
+struct ArticlePage {
+    frame: Frame,
+    title: String,
+    column: String,
+    column_href: String,
+    unit: String,
+    source: String,
+    author: String,
+    editor: String,
+    keywords: Vec<String>,
+    /// The date to show, in words, for the page tags, and for machines.
+    published: String,
+    pub_date: String,
+    machine: String,
+    /// When a hub first saw it, where the reader would not guess it from the date.
+    first_seen: Option<String>,
+    badge: Badge,
+    revisions: Vec<RevisionRow>,
+    body: String,
+}
+
+/// One revision in the list of them.
+struct RevisionRow {
+    title: String,
+    claimed: String,
+    first_seen: Option<String>,
+    badge: Badge,
+    current: bool,
+}
+
+pub(super) async fn article(
+    State(context): State<WebContext>,
+    Path(address): Path<(String, String)>,
+) -> Result<Html<String>, PageError> {
+    let context = &context;
+    let (site, id) = ids(&address)?;
+    let mut tx = context.store.read().await?;
+    let found = article::get(&mut tx, context.reader(), site, id).await?;
+    let found = found.ok_or(PageError::NotFound)?;
+    let line = found.line;
+    let column_href = column_href(line.site, &line.column);
+    let frame = Frame::load(context, &mut tx, column_href.clone()).await?;
+    drop(tx);
+    let body = draw_text(found.format, found.text).await?;
+    let current = line.hash;
+    let revisions = found
+        .revisions
+        .into_iter()
+        .map(|it| RevisionRow {
+            title: it.title,
+            claimed: date::words(it.published_ms),
+            first_seen: it.first_seen_ms.map(date::words),
+            badge: it.scope.into(),
+            current: it.hash == current,
+        })
+        .collect();
+    draw(&ArticlePage {
+        frame,
+        column_href,
+        unit: unit(context, line.site, &line.unit_name),
+        published: date::words(line.published_ms),
+        pub_date: date::minute(line.published_ms),
+        machine: date::machine(line.published_ms),
+        first_seen: line
+            .first_seen_ms
+            .map(date::words)
+            .filter(|seen| *seen != date::words(line.published_ms)),
+        badge: line.scope.into(),
+        title: line.title,
+        column: line.column_name,
+        source: line.source,
+        author: line.author,
+        editor: line.editor,
+        keywords: line.keywords,
+        revisions,
+        body,
+    })
+}
+
+/// The ids in an address; anything but two ids as we write them names nothing.
+pub(super) fn ids((site, id): &(String, String)) -> Result<(SiteId, RecordId), PageError> {
+    match (SiteId::from_hex(site), RecordId::from_hex(id)) {
+        (Some(one), Some(other)) if one.to_string() == *site && other.to_string() == *id => {
+            Ok((one, other))
+        }
+        _ => Err(PageError::NotFound),
+    }
+}
+
+/// A text as safe HTML, drawn where a long one holds nobody up.
+pub(super) async fn draw_text(format: TextFormat, text: String) -> Result<String, PageError> {
+    tokio::task::spawn_blocking(move || render(format, &text)).await.map_err(|_| PageError::Drawing)
+}

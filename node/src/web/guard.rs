@@ -1,0 +1,110 @@
+//! What stands around every page: bounds, the page for whatever went wrong, and the headers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use tracing::error;
+
+use super::WebContext;
+use super::error::draw;
+use super::page::Frame;
+
+/// Longest a page may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest address, in bytes.
+const MAX_ADDRESS: usize = 2048;
+/// Nothing is read from a request's body, so little of one is let through.
+const MAX_BODY: u64 = 1024;
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+                      form-action 'self'; frame-ancestors 'none'";
+
+/// Sent with every answer.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (CONTENT_SECURITY_POLICY, POLICY),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Puts everything around the routes. Whatever they answer bare, a missing route included, becomes a page.
+pub(super) fn guard(routes: Router, context: &WebContext) -> Router {
+    let frame = Arc::new(Frame::plain(context));
+    routes
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(bound))
+        .layer(from_fn_with_state(frame, dress))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what the layer hands over")]
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    // The panic hook has told where; what it held is nobody's business.
+    error!("a page panicked");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+/// Refuses what no page wants, before any route looks at it.
+async fn bound(request: Request, next: Next) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let allowed = [(ALLOW, HeaderValue::from_static("GET, HEAD"))];
+        return (StatusCode::METHOD_NOT_ALLOWED, allowed).into_response();
+    }
+    if request.body().size_hint().lower() > MAX_BODY {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
+    let address = request.uri();
+    if address.path().len() + address.query().map_or(0, str::len) > MAX_ADDRESS {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    // No page reads a body; what comes after the head is left to the connection's own bounds.
+    let (head, _) = request.into_parts();
+    next.run(Request::from_parts(head, Body::empty())).await
+}
+
+/// Draws the page of a bare error, and sets the headers of all.
+async fn dress(State(frame): State<Arc<Frame>>, request: Request, next: Next) -> Response {
+    let head_only = request.method() == Method::HEAD;
+    let mut response = next.run(request).await;
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        let (status, page) = draw(&frame, status);
+        let allow = response.headers().get(ALLOW).cloned();
+        let length = page.len();
+        let body = if head_only { Body::empty() } else { Body::from(page) };
+        response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::METHOD_NOT_ALLOWED
+            && let Some(allow) = allow
+        {
+            headers.insert(ALLOW, allow);
+        }
+    }
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // A browser may keep a page just long enough for "back": a retraction must not wait for its cache.
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("private, max-age=10, must-revalidate"));
+    response
+}

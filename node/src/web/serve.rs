@@ -1,0 +1,159 @@
+//! Serving pages on a bound listener, so that slow and many visitors harm only themselves (rule 9).
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+/// Open connections; further ones wait in the system's queue.
+const MAX_CONNECTIONS: usize = 1_024;
+/// Of one address, or one /64 of IPv6. A reverse proxy on this machine speaks for everybody and is not bound.
+const MAX_PER_ADDRESS: usize = 128;
+/// For a request's head to come, from the first byte or since the answer before.
+const HEAD_WITHIN: Duration = Duration::from_secs(15);
+/// Headers of a request, and the bytes they may take.
+const MAX_HEADERS: usize = 64;
+const MAX_HEAD: usize = 16 * 1024;
+/// How long one connection may live, so that one who reads a byte a minute does not hold it for ever.
+const LIFETIME: Duration = Duration::from_secs(300);
+/// After a stop, how long answers under way may take.
+const GRACE: Duration = Duration::from_secs(5);
+/// After a failed accept: out of descriptors, as a rule.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Serves `router` until `stop`; then takes no more, lets what is under way finish for 5 s, and cuts the rest.
+pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    let mut stop = std::pin::pin!(stop);
+    let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
+    let connections = TaskTracker::new();
+    let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let guests = Guests::default();
+    loop {
+        let accepted = async {
+            let seat = seats.clone().acquire_owned().await.ok();
+            (seat, listener.accept().await)
+        };
+        let (seat, accepted) = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = accepted => accepted,
+        };
+        match (seat, accepted) {
+            (Some(seat), Ok((stream, peer))) => match guests.enter(peer.ip()) {
+                Some(guest) => {
+                    let router = router.clone();
+                    let (soft, hard) = (soft.clone(), hard.clone());
+                    connections.spawn(connection(stream, router, soft, hard, (seat, guest)));
+                }
+                None => debug!("one address holds too many connections; closed a further one"),
+            },
+            (_, Err(error)) => {
+                warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(BREATH).await;
+            }
+            (None, Ok(_)) => break,
+        }
+    }
+    drop(listener);
+    soft.cancel();
+    connections.close();
+    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
+        hard.cancel();
+        connections.wait().await;
+    }
+}
+
+/// One connection to its end. `_seat` is given back with it.
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    soft: CancellationToken,
+    hard: CancellationToken,
+    _seat: (OwnedSemaphorePermit, Guest),
+) {
+    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD);
+    let service = TowerToHyperService::new(router);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let done = tokio::select! {
+        done = connection.as_mut() => Some(done),
+        () = hard.cancelled() => return,
+        () = soft.cancelled() => None,
+        () = tokio::time::sleep(LIFETIME) => None,
+    };
+    let done = match done {
+        Some(done) => done,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                done = connection => done,
+                () = hard.cancelled() => return,
+                () = tokio::time::sleep(GRACE) => return,
+            }
+        }
+    };
+    if let Err(error) = done {
+        debug!(%error, "a connection of a visitor ended badly");
+    }
+}
+
+/// How many connections each address holds.
+#[derive(Clone, Debug, Default)]
+struct Guests(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One connection of an address, until dropped.
+#[derive(Debug)]
+struct Guest {
+    guests: Guests,
+    address: Option<IpAddr>,
+}
+
+impl Guests {
+    /// `None` if the address holds its share already.
+    fn enter(&self, address: IpAddr) -> Option<Guest> {
+        let address = address.to_canonical();
+        if address.is_loopback() {
+            return Some(Guest { guests: self.clone(), address: None });
+        }
+        let address = match address {
+            IpAddr::V6(it) => IpAddr::V6(Ipv6Addr::from_bits(it.to_bits() >> 64 << 64)),
+            it @ IpAddr::V4(_) => it,
+        };
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= MAX_PER_ADDRESS {
+            return None;
+        }
+        *count += 1;
+        drop(counts);
+        Some(Guest { guests: self.clone(), address: Some(address) })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let Some(address) = self.address else { return };
+        let mut counts = self.guests.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&address);
+            }
+        }
+    }
+}
