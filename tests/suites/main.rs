@@ -1,5 +1,6 @@
 //! The suites that cross crates, one module each.
 
 mod arrows;
+mod commands;
 mod door;
 mod link;
