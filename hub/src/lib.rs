@@ -1,7 +1,9 @@
 //! What a site needs to have others beneath it: enrolment, the sync service, duties, oversight.
 
 pub mod acks;
+pub mod cli;
 pub mod config;
+pub mod demo;
 mod duties;
 pub mod enrol;
 mod figures;

@@ -1,1 +1,86 @@
-fn main() {}
+//! The program of a county's hub. It only wires: every command is in `lianbo_hub::cli` and `lianbo_node::cli`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use lianbo_hub::cli::{article, init, invite, notice, resume as hub_resume, revoke, sites};
+use lianbo_hub::config::HubConfig;
+use lianbo_hub::demo;
+use lianbo_node::cli::{self, Desk, Global, Output, column, logging, rebuild, resume, verify};
+use lianbo_node::config;
+
+/// Lianbo (联播): a county's hub. It receives what units report, sends notices down, and publishes on three
+/// networks.
+///
+/// Exit status: 0 done, 1 failed, 2 used or set up wrongly.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(Box<init::Command>),
+    /// Run the listeners for sites, the pages and the figures, until SIGTERM or Ctrl-C
+    Serve,
+    Invite(invite::Command),
+    Sites(sites::Command),
+    Revoke(revoke::Command),
+    /// Columns (栏目)
+    #[command(subcommand)]
+    Column(column::Command),
+    /// Articles (稿件)
+    #[command(subcommand)]
+    Article(article::Command),
+    /// Notices (通知)
+    #[command(subcommand)]
+    Notice(notice::Command),
+    Verify(verify::Command),
+    RebuildViews(rebuild::Command),
+    Resume(resume::Command),
+    /// Show a whole county on this machine: a hub, three nodes, believable articles and notices
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli::exit(cli::block_on(run(cli)))
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let global = cli.global;
+    let command = match cli.command {
+        Command::Init(command) => return command.run(&global).await,
+        Command::Demo(options) => return demo::run(options).await,
+        command => command,
+    };
+    let config: HubConfig = config::load(&global.data)?;
+    if matches!(command, Command::Serve) {
+        logging::start(&config.log)?;
+        return lianbo_hub::serve::run(&global.data, config).await;
+    }
+    at_desk(command, &global, &config).await
+}
+
+async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyhow::Result<()> {
+    let database = config::database_address(&global.data, &config.database);
+    let out = Output { json: global.json };
+    let desk = Desk::open(&global.data, &database, None, out).await?;
+    desk.run(async |desk| match command {
+        Command::Invite(command) => command.run(desk, config).await,
+        Command::Sites(command) => command.run(desk).await,
+        Command::Revoke(command) => command.run(desk).await,
+        Command::Column(command) => command.run(desk).await,
+        Command::Article(command) => command.run(desk).await,
+        Command::Notice(command) => command.run(desk).await,
+        Command::Verify(command) => command.run(desk).await,
+        Command::RebuildViews(command) => command.run(desk).await,
+        Command::Resume(command) => hub_resume::run(command, desk, config).await,
+        Command::Init(_) | Command::Serve | Command::Demo(_) => Ok(()),
+    })
+    .await
+}

@@ -14,6 +14,8 @@ pub const FILE: &str = "lianbo.toml";
 const PREFIX: &str = "LIANBO_";
 /// Variables with this prefix belong to the tests of this program.
 const TEST_PREFIX: &str = "LIANBO_TEST_";
+/// Names the data folder, in which the file is: no setting of the file.
+const DATA: &str = "LIANBO_DATA";
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -178,12 +180,19 @@ pub fn load_with<T: DeserializeOwned>(
     for (name, value) in variables {
         if let Some(key) = name.strip_prefix(PREFIX)
             && !name.starts_with(TEST_PREFIX)
+            && name != DATA
         {
             set(&mut table, key, value)
                 .map_err(|()| invalid(format!("{name} does not name a setting of this file")))?;
         }
     }
     table.try_into().map_err(|error| invalid(format!("{error}")))
+}
+
+/// A variable over a setting, for commands that make the file: `LIANBO_DATABASE`. Not to be written into it.
+pub fn variable(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Sets `A__B` to `value` in table `a`, key `b`.
@@ -253,6 +262,7 @@ mod tests {
             ("LIANBO_LOG__FORMAT", "json"),
             ("LIANBO_PAGES__ADDRESS", "0.0.0.0:80"),
             ("LIANBO_TEST_POSTGRES", "ignored"),
+            ("LIANBO_DATA", "ignored"),
             ("OTHER", "ignored"),
         ]);
         let config: NodeConfig = load_with(folder.path(), variables).unwrap();

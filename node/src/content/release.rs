@@ -187,3 +187,20 @@ pub async fn stale(tx: &mut Tx, own: SiteId, limit: i64) -> Result<Vec<Target>, 
     );
     tx.all(&sql, args![own, limit]).await?.iter().map(target).collect()
 }
+
+/// What the site `own` itself released of another site's article or notice, and has not withdrawn.
+pub async fn live_of(
+    tx: &mut Tx,
+    own: SiteId,
+    original_site: SiteId,
+    record: RecordId,
+) -> Result<Vec<Target>, StoreError> {
+    let sql = format!(
+        "SELECT {TARGET} FROM releases r \
+         JOIN entries e ON e.position = r.position JOIN logs l ON l.log = e.log \
+         WHERE r.site = $1 AND r.original_site = $2 AND r.record = $3 \
+         AND NOT EXISTS (SELECT 1 FROM retracted_entries x WHERE x.site = r.site AND x.hash = r.hash) \
+         ORDER BY r.position"
+    );
+    tx.all(&sql, args![own, original_site, record]).await?.iter().map(target).collect()
+}

@@ -32,6 +32,8 @@ pub(super) struct LogState {
     /// Highest sequence held, gaps or not.
     pub(super) top: u64,
     lamport: u64,
+    /// Two branches of it are held, or are known to be.
+    pub(super) forked: bool,
 }
 
 /// Entries already held at the places a batch touches.
@@ -40,7 +42,9 @@ struct Held(HashMap<(i64, u64), Vec<HeldEntry>>);
 
 struct HeldEntry {
     hash: Hash,
+    previous: Option<Hash>,
     position: i64,
+    received_ms: i64,
     bodiless: bool,
 }
 
@@ -55,12 +59,12 @@ impl Held {
 struct Decision {
     outcomes: Vec<Outcome>,
     accepted: Vec<usize>,
-    /// Entries held without a body, whose body came now: (position, index).
-    filled: Vec<(i64, usize)>,
+    /// Entries held without a body, whose body came now: (position, when its head came, index).
+    filled: Vec<(i64, i64, usize)>,
     forks: BTreeSet<(i64, u64)>,
     logs: HashMap<LogId, LogState>,
-    /// Logs whose gaps may have closed.
-    absorbing: BTreeSet<LogId>,
+    /// Logs whose gaps may have closed, or one of whose branches may have become the longest.
+    climbing: BTreeSet<LogId>,
 }
 
 impl<'t> Appender<'t> {
@@ -97,9 +101,8 @@ impl<'t> Appender<'t> {
             let mut segment = vec![first];
             // What binds keys is folded before what may be signed with them.
             while let Some(next) = items.peek() {
-                let before = &segment[segment.len() - 1].0.record;
-                let rebinds = matches!(before, Some(Record::KeyChange(_)));
-                if rebinds || binds(before.as_ref()) != binds(next.0.record.as_ref()) {
+                let before = binds(segment[segment.len() - 1].0.record.as_ref());
+                if before == Binds::OwnKeys || before != binds(next.0.record.as_ref()) {
                     break;
                 }
                 segment.extend(items.next());
@@ -152,8 +155,12 @@ impl<'t> Appender<'t> {
             return Ok(());
         }
         let keys = missing.iter().map(log_values).collect();
-        let sql = "SELECT site, incarnation, scope, addressee, lane, log, height, tip, top, lamport \
-                   FROM logs WHERE (site, incarnation, scope, addressee, lane) IN ({keys})";
+        let sql = "SELECT l.site, l.incarnation, l.scope, l.addressee, l.lane, l.log, l.height, l.tip, l.top, \
+                   l.lamport, CAST(CASE WHEN EXISTS (SELECT 1 FROM forks f WHERE f.log = l.log) \
+                     THEN 1 ELSE 0 END AS BIGINT) \
+                   FROM ({keys}) k JOIN logs l ON l.site = k.column1 \
+                   AND l.incarnation = k.column2 AND l.scope = k.column3 \
+                   AND l.addressee = k.column4 AND l.lane = k.column5";
         for row in self.tx.select_in(sql, keys).await? {
             let state = LogState {
                 id: row.get(5)?,
@@ -161,6 +168,7 @@ impl<'t> Appender<'t> {
                 tip: row.get(7)?,
                 top: row.get(8)?,
                 lamport: row.get(9)?,
+                forked: row.get(10)?,
             };
             self.logs.insert(log_from_row(&row, 0)?, state);
         }
@@ -168,7 +176,9 @@ impl<'t> Appender<'t> {
             if !self.logs.contains_key(&log) {
                 let id = self.next_log;
                 self.next_log += 1;
-                self.logs.insert(log, LogState { id, height: 0, tip: None, top: 0, lamport: 0 });
+                let fresh =
+                    LogState { id, height: 0, tip: None, top: 0, lamport: 0, forked: false };
+                self.logs.insert(log, fresh);
             }
         }
         Ok(())
@@ -190,29 +200,29 @@ impl<'t> Appender<'t> {
             let (id, seq) = (state.id, item.head.seq);
             if let Some(same) = held.at(id, seq).iter().find(|it| it.hash == item.hash) {
                 if same.bodiless && item.entry.body.is_some() {
-                    decision.filled.push((same.position, index));
+                    decision.filled.push((same.position, same.received_ms, index));
                 }
                 decision.outcomes.push(Outcome::Known);
                 continue;
             }
-            if !held.at(id, seq).is_empty() {
-                decision.forks.insert((id, seq));
-            }
-            let before_held =
-                seq > 1 && (seq - 1 == state.height || !held.at(id, seq - 1).is_empty());
-            let before_fits = match item.head.previous {
-                None => true,
-                Some(previous) => {
-                    (seq - 1 == state.height && state.tip == Some(previous))
-                        || held.at(id, seq - 1).iter().any(|it| it.hash == previous)
-                }
-            };
-            if before_held && !before_fits {
-                decision.forks.insert((id, seq - 1));
-            }
+            // Signed twice in this place, or in the one before: held, or named by a neighbour.
+            let here = !held.at(id, seq).is_empty()
+                || held.at(id, seq + 1).iter().any(|it| it.previous != Some(item.hash));
+            let before = held.at(id, seq - 1);
+            let below =
+                !before.is_empty() && !before.iter().any(|it| Some(it.hash) == item.head.previous);
+            decision.forks.extend(here.then_some((id, seq)));
+            decision.forks.extend(below.then_some((id, seq - 1)));
+            state.forked |= here || below;
             position += 1;
             let bodiless = item.entry.body.is_none();
-            let entry = HeldEntry { hash: item.hash, position, bodiless };
+            let entry = HeldEntry {
+                hash: item.hash,
+                previous: item.head.previous,
+                position,
+                received_ms: self.now,
+                bodiless,
+            };
             held.0.entry((id, seq)).or_default().push(entry);
             if seq == state.height + 1 && item.head.previous == state.tip {
                 state.height = seq;
@@ -220,8 +230,8 @@ impl<'t> Appender<'t> {
             }
             state.top = state.top.max(seq);
             state.lamport = state.lamport.max(item.head.lamport);
-            if state.top > state.height {
-                decision.absorbing.insert(log);
+            if state.top > state.height || state.forked {
+                decision.climbing.insert(log);
             }
             decision.accepted.push(index);
             decision.outcomes.push(Outcome::Accepted(position));
@@ -229,26 +239,49 @@ impl<'t> Appender<'t> {
         Ok(decision)
     }
 
-    /// Looks up what is held at the places of these entries and before them, where anything can be.
+    /// Looks up what is held at the places of these entries and beside them, where anything can be.
     async fn held(&mut self, segment: &[(Verified, Origin)]) -> Result<Held, StoreError> {
-        let mut places = HashSet::new();
+        let (mut places, mut tips) = (HashSet::new(), HashMap::new());
         for (item, _) in segment {
-            let state = &self.logs[&item.head.log];
+            let LogState { id, height, tip, top, forked, .. } = self.logs[&item.head.log];
             let seq = item.head.seq;
-            if seq <= state.top {
-                places.insert((state.id, seq));
+            for beside in seq - 1..=(seq + 1).min(top) {
+                match tip {
+                    // What a log usually goes on from is known without a look.
+                    Some(tip) if beside < seq && beside == height && !forked => {
+                        tips.insert((id, beside), tip);
+                    }
+                    _ => {
+                        places.insert((id, beside));
+                    }
+                }
             }
-            if seq > 1 && seq - 1 <= state.top && seq - 1 != state.height {
-                places.insert((state.id, seq - 1));
+        }
+        let mut held = Held::default();
+        for (place, hash) in tips {
+            if !places.contains(&place) {
+                let tip = HeldEntry {
+                    hash,
+                    previous: None,
+                    position: 0,
+                    received_ms: 0,
+                    bodiless: false,
+                };
+                held.0.entry(place).or_default().push(tip);
             }
         }
         let keys: Vec<_> = places.into_iter().map(|(log, seq)| args![log, seq]).collect();
-        let sql = "SELECT log, seq, hash, position, CAST(CASE WHEN body IS NULL THEN 1 ELSE 0 END AS BIGINT) \
-                   FROM entries WHERE (log, seq) IN ({keys})";
-        let mut held = Held::default();
+        let sql = "SELECT e.log, e.seq, e.hash, e.previous, e.position, e.received_ms, \
+                   CAST(CASE WHEN e.body IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+                   FROM ({keys}) k JOIN entries e ON e.log = k.column1 AND e.seq = k.column2";
         for row in self.tx.select_in(sql, keys).await? {
-            let entry =
-                HeldEntry { hash: row.get(2)?, position: row.get(3)?, bodiless: row.get(4)? };
+            let entry = HeldEntry {
+                hash: row.get(2)?,
+                previous: row.get(3)?,
+                position: row.get(4)?,
+                received_ms: row.get(5)?,
+                bodiless: row.get(6)?,
+            };
             held.0.entry((row.get(0)?, row.get(1)?)).or_default().push(entry);
         }
         Ok(held)
@@ -318,7 +351,7 @@ impl<'t> Appender<'t> {
             let item = &segment[index].0;
             self.end = self.end.after(item.hash);
             rows.push(self.entry_values(item));
-            folding.extend(self.folding(self.end.position, item));
+            folding.extend(folding_of(self.end.position, self.now, item));
         }
         self.tx
             .insert_many(
@@ -328,26 +361,21 @@ impl<'t> Appender<'t> {
                 rows,
             )
             .await?;
-        for &(position, index) in &decision.filled {
+        for &(position, received_ms, index) in &decision.filled {
             let item = &segment[index].0;
             let sql = "UPDATE entries SET body = $1, slug = $2 WHERE position = $3";
             let body = item.entry.body.as_ref();
             self.tx.execute(sql, args![body, slug(item), position]).await?;
-            folding.extend(self.folding(position, item));
+            folding.extend(folding_of(position, received_ms, item));
         }
         let forks = decision.forks.iter().map(|(log, seq)| args![*log, *seq]).collect();
         self.tx
             .insert_many("INSERT INTO forks (log, seq)", "ON CONFLICT DO NOTHING", forks)
             .await?;
-        for log in &decision.absorbing {
-            self.absorb(*log).await?;
+        for log in &decision.climbing {
+            self.climb(*log).await?;
         }
         content::fold(self.tx, &folding).await
-    }
-
-    fn folding<'i>(&self, position: i64, item: &'i Verified) -> Option<Folding<'i>> {
-        let record = item.record.as_ref()?;
-        Some(Folding { position, received_ms: self.now, hash: item.hash, head: &item.head, record })
     }
 
     fn entry_values(&self, item: &Verified) -> Vec<Value> {
@@ -366,30 +394,54 @@ impl<'t> Appender<'t> {
         ]
     }
 
-    /// A gap may have closed: walks up from the height as far as entries are held.
-    async fn absorb(&mut self, log: LogId) -> Result<(), StoreError> {
+    /// A gap may have closed, or another branch may have become the longest: walks up as far as entries
+    /// are held that follow one another. Of branches alike in length the smallest hash is the tip, so that
+    /// a log stands alike wherever the same entries are held (rule 4).
+    async fn climb(&mut self, log: LogId) -> Result<(), StoreError> {
         let mut state = self.logs[&log];
-        let before = state.height;
-        let sql = "SELECT seq, hash, previous FROM entries WHERE log = $1 AND seq > $2 \
-                   ORDER BY seq LIMIT 1024";
-        'more: loop {
-            let rows = self.tx.all(sql, args![state.id, state.height]).await?;
-            let from = state.height;
+        // Below its first fork a log has one branch.
+        let fork: Option<u64> = if state.forked {
+            let sql = "SELECT MIN(seq) FROM forks WHERE log = $1";
+            let row = self.tx.optional(sql, args![state.id]).await?;
+            row.map_or(Ok(None), |row| row.get::<Option<i64>>(0))?.and_then(|it| it.try_into().ok())
+        } else {
+            None
+        };
+        let (mut seq, mut tips) = match fork {
+            Some(fork) if fork <= state.height => {
+                let sql = "SELECT hash FROM entries WHERE log = $1 AND seq = $2";
+                let below = self.tx.optional(sql, args![state.id, fork - 1]).await?;
+                (fork - 1, BTreeSet::from([below.map(|row| row.get(0)).transpose()?]))
+            }
+            _ => (state.height, BTreeSet::from([state.tip])),
+        };
+        let sql = "SELECT seq, position, hash, previous FROM entries \
+                   WHERE log = $1 AND (seq, position) > ($2, $3) ORDER BY seq, position LIMIT 1024";
+        let (mut read, mut above) = ((seq, i64::MAX), BTreeSet::new());
+        'walk: loop {
+            let rows = self.tx.all(sql, args![state.id, read.0, read.1]).await?;
             for row in &rows {
-                let seq: u64 = row.get(0)?;
-                if seq > state.height + 1 {
-                    break 'more;
+                read = (row.get(0)?, row.get(1)?);
+                if read.0 > seq + 1 && !above.is_empty() {
+                    (seq, tips) = (seq + 1, std::mem::take(&mut above));
                 }
-                if seq == state.height + 1 && row.get::<Option<Hash>>(2)? == state.tip {
-                    state.height = seq;
-                    state.tip = Some(row.get(1)?);
+                if read.0 > seq + 1 {
+                    break 'walk;
+                }
+                if tips.contains(&row.get::<Option<Hash>>(3)?) {
+                    above.insert(Some(row.get::<Hash>(2)?));
                 }
             }
-            if state.height == from {
+            if rows.len() < 1024 {
                 break;
             }
         }
-        if state.height > before {
+        if !above.is_empty() {
+            (seq, tips) = (seq + 1, above);
+        }
+        let tip = tips.first().copied().flatten();
+        if (seq, tip) != (state.height, state.tip) {
+            (state.height, state.tip) = (seq, tip);
             let sql = "UPDATE logs SET height = $1, tip = $2 WHERE log = $3";
             self.tx.execute(sql, args![state.height, state.tip, state.id]).await?;
             self.logs.insert(log, state);
@@ -398,8 +450,28 @@ impl<'t> Appender<'t> {
     }
 }
 
-fn binds(record: Option<&Record>) -> bool {
-    matches!(record, Some(Record::Enrolment(_) | Record::KeyChange(_) | Record::Revocation(_)))
+/// What the views get of an entry.
+fn folding_of(position: i64, received_ms: i64, item: &Verified) -> Option<Folding<'_>> {
+    let record = item.record.as_ref()?;
+    Some(Folding { position, received_ms, hash: item.hash, head: &item.head, record })
+}
+
+/// What an entry changes in who may sign with which key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Binds {
+    Nothing,
+    /// A hub's word on others.
+    Members,
+    /// A site's word on itself: the next entry may rest on it, be it such a one too.
+    OwnKeys,
+}
+
+fn binds(record: Option<&Record>) -> Binds {
+    match record {
+        Some(Record::Enrolment(_) | Record::Revocation(_)) => Binds::Members,
+        Some(Record::KeyChange(_)) => Binds::OwnKeys,
+        _ => Binds::Nothing,
+    }
 }
 
 fn slug(item: &Verified) -> Option<String> {

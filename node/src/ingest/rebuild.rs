@@ -35,14 +35,14 @@ pub struct Damage {
     pub what: String,
 }
 
-/// One stored entry with what the journal says about it.
+/// One stored entry with what the journal says about it. Hashes are read as they are, whatever their length.
 struct Stored {
     position: i64,
     log: LogId,
     seq: u64,
-    hash: Hash,
-    previous: Option<Hash>,
-    rolling: Hash,
+    hash: Vec<u8>,
+    previous: Option<Vec<u8>>,
+    rolling: Vec<u8>,
     received_ms: i64,
     entry: Entry,
 }
@@ -90,14 +90,15 @@ pub async fn rebuild_views(store: &Store, progress: Progress<'_>) -> Result<Rebu
             else {
                 return Err(corrupt);
             };
-            decoded.extend(record.map(|record| (item, head, record)));
+            let Some(hash) = Hash::from_slice(&item.hash) else { return Err(corrupt) };
+            decoded.extend(record.map(|record| (item, hash, head, record)));
         }
         let folding: Vec<_> = decoded
             .iter()
-            .map(|(item, head, record)| Folding {
+            .map(|(item, hash, head, record)| Folding {
                 position: item.position,
                 received_ms: item.received_ms,
-                hash: item.hash,
+                hash: *hash,
                 head,
                 record,
             })
@@ -137,25 +138,30 @@ pub async fn verify_journal(
             if item.position != end.position + 1 {
                 report("entries before this one are missing from the journal");
             }
-            end = End { position: item.position - 1, ..end }.after(item.hash);
-            if end.rolling != item.rolling {
+            let hash = Hash::of(&item.entry.head);
+            if item.hash != hash.0 {
+                report("the hash is not the head's");
+            }
+            let kept = Hash::from_slice(&item.hash).unwrap_or(hash);
+            end = End { position: item.position - 1, ..end }.after(kept);
+            if item.rolling != end.rolling.0 {
                 report("the rolling hash does not follow from the entries before");
-                end.rolling = item.rolling;
+                end.rolling = Hash::from_slice(&item.rolling).unwrap_or(end.rolling);
             }
             match verify_one(item.entry) {
                 Err(refusal) => report(&refusal.message),
-                Ok(verified) if verified.hash != item.hash => report("the hash is not the head's"),
                 Ok(verified) => {
-                    let head = &verified.head;
-                    if (head.log, head.seq, head.previous) != (item.log, item.seq, item.previous) {
+                    let head = verified.head;
+                    let previous = head.previous.map(|hash| hash.0.to_vec());
+                    if (head.log, head.seq, &previous) != (item.log, item.seq, &item.previous) {
                         report("the log, sequence or hash before are not the head's");
+                    }
+                    if let Some(previous) = head.previous {
+                        wanted.push((item.log, item.seq, previous, item.position));
                     }
                 }
             }
-            seen.entry((item.log, item.seq)).or_default().push(item.hash);
-            if let Some(previous) = item.previous {
-                wanted.push((item.log, item.seq - 1, previous, item.position));
-            }
+            seen.entry((item.log, item.seq)).or_default().push(hash);
         }
         after += PAGE;
         progress(after.min(last), last);
@@ -164,10 +170,19 @@ pub async fn verify_journal(
     // it is known as one.
     let forks: HashSet<(LogId, u64)> = journal::forks(&mut tx).await?.into_iter().collect();
     for (log, seq, previous, position) in wanted {
-        let other = seen.get(&(log, seq)).is_some_and(|held| !held.contains(&previous));
-        if other && !forks.contains(&(log, seq)) {
+        let below = (log, seq - 1);
+        let other = seen.get(&below).is_some_and(|held| !held.contains(&previous));
+        if other && !forks.contains(&below) {
             let what = "the entry before is not the one this one follows".to_owned();
-            damage.push(Damage { position, site: Some(log.site), seq: seq + 1, what });
+            damage.push(Damage { position, site: Some(log.site), seq, what });
+        }
+    }
+    // The end of the journal has no entry after it to miss it; its logs do.
+    for (log, height) in journal::heights_of_all(&mut tx).await? {
+        if !seen.get(&(log, height.seq)).is_some_and(|held| held.contains(&height.hash)) {
+            let what = "the entry its log ends with is missing from the journal".to_owned();
+            let (position, site) = (last, Some(log.site));
+            damage.push(Damage { position, site, seq: height.seq, what });
         }
     }
     Ok(damage)

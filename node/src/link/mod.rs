@@ -5,6 +5,7 @@ pub mod connect;
 mod error;
 mod follow;
 mod greet;
+pub mod join;
 mod push;
 mod refill;
 mod renew;

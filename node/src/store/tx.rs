@@ -105,7 +105,9 @@ impl Tx {
     }
 
     /// Looks many keys up with few statements: `sql` holds `{keys}` where the list of key tuples goes, as in
-    /// `WHERE (log, seq) IN ({keys})`. Rows come in no order.
+    /// `FROM ({keys}) k JOIN t ON t.a = k.column1 AND t.b = k.column2` (SQLite seeks for a join and scans for
+    /// `(a, b) IN`), or, with keys of one column, `WHERE a IN ({keys})`. Rows come in no order, and those of
+    /// the last key may come more than once.
     pub async fn select_in(
         &mut self,
         sql: &str,

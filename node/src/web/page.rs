@@ -100,7 +100,8 @@ pub(super) struct Item {
     pub(super) number: String,
     pub(super) deadline: Option<String>,
     pub(super) revised: bool,
-    pub(super) badge: Badge,
+    /// None where everything is public anyway.
+    pub(super) badge: Option<Badge>,
 }
 
 /// How far a thing may go, on screens.
@@ -117,6 +118,19 @@ impl From<Scope> for Badge {
 }
 
 impl Item {
+    /// The line below the title.
+    pub(super) fn about(&self, unit: bool, column: bool) -> String {
+        let parts = [
+            unit.then_some(self.unit.as_str()),
+            column.then_some(self.column.as_str()),
+            Some(self.number.as_str()),
+            self.deadline.as_deref(),
+            self.revised.then_some("有修订"),
+        ];
+        let parts: Vec<&str> = parts.into_iter().flatten().filter(|it| !it.is_empty()).collect();
+        parts.join(" · ")
+    }
+
     pub(super) fn article(context: &WebContext, line: &ArticleLine) -> Self {
         Self {
             href: format!("/article/{}/{}", line.site, line.id),
@@ -128,7 +142,7 @@ impl Item {
             number: String::new(),
             deadline: None,
             revised: line.revised,
-            badge: line.scope.into(),
+            badge: badge(context, line.scope),
         }
     }
 
@@ -141,11 +155,15 @@ impl Item {
             unit: unit(context, line.site, &line.unit_name),
             column: String::new(),
             number: line.doc_number.clone(),
-            deadline: line.deadline_ms.map(date::words),
+            deadline: line.deadline_ms.map(|at| format!("{} 前签收", date::words(at))),
             revised: false,
-            badge: line.scope.into(),
+            badge: badge(context, line.scope),
         }
     }
+}
+
+fn badge(context: &WebContext, scope: Scope) -> Option<Badge> {
+    (context.listener < Scope::Public).then(|| scope.into())
 }
 
 /// The unit's name as the reader may know it. A site's own pages tell its own name anyway.

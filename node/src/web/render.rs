@@ -3,6 +3,7 @@
 //! No scripts, styles, forms, frames or images survive; links go out without telling where from; headings stand below
 //! the page's own.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -100,28 +101,28 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 /// The text as safe HTML. Takes time that grows with the text: call it where blocking is allowed.
 pub(super) fn render(format: TextFormat, text: &str) -> String {
     let html = match format {
-        TextFormat::Html if text.matches('<').count() <= MAX_TAGS => clean(text),
-        TextFormat::Html => None,
+        TextFormat::Html => bounded(text),
         TextFormat::Markdown => markdown(text),
     };
-    html.unwrap_or_else(|| plain(text))
+    html.map_or_else(|| plain(text), |html| lower_headings(CLEANER.clean(&html).to_string()))
 }
 
-/// `None` if it is too much to clean.
-fn markdown(text: &str) -> Option<String> {
+/// `None` if it would be too much to parse.
+fn bounded(html: &str) -> Option<Cow<'_, str>> {
+    (html.matches('<').count() <= MAX_TAGS).then_some(Cow::Borrowed(html))
+}
+
+/// Markdown as HTML, not clean yet; `None` if it would be too much to parse.
+fn markdown(text: &str) -> Option<Cow<'_, str>> {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     let mut html = String::with_capacity(text.len() * 3 / 2);
-    let mut tags = 0;
-    let events = Parser::new_ext(text, options).map_while(|event| {
-        tags += 1;
-        (tags <= MAX_TAGS).then_some(event)
+    let mut events = 0;
+    let bounded_events = Parser::new_ext(text, options).map_while(|event| {
+        events += 1;
+        (events <= MAX_TAGS).then_some(event)
     });
-    pulldown_cmark::html::push_html(&mut html, events);
-    if tags > MAX_TAGS || html.matches('<').count() > MAX_TAGS { None } else { clean(&html) }
-}
-
-fn clean(html: &str) -> Option<String> {
-    Some(lower_headings(CLEANER.clean(html).to_string()))
+    pulldown_cmark::html::push_html(&mut html, bounded_events);
+    if events > MAX_TAGS { None } else { bounded(&html).is_some().then_some(Cow::Owned(html)) }
 }
 
 /// A text too strange to lay out, as it was written.
@@ -145,4 +146,133 @@ fn lower_headings(html: String) -> String {
     }
     // Digits took the place of digits.
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use TextFormat::{Html, Markdown};
+
+    #[test]
+    fn markdown_becomes_what_it_says() {
+        let html = render(
+            Markdown,
+            "# 一\n\n###### 六\n\n正文**重点**~~旧~~\n\n|甲|乙|\n|-|-|\n|1|2|\n\n[县网](https://example.gov.cn/?a=1&b=2)",
+        );
+        for part in [
+            "<h2>一</h2>",
+            "<h6>六</h6>",
+            "<strong>重点</strong><del>旧</del>",
+            "<td>1</td>",
+            r#"<a href="https://example.gov.cn/?a=1&amp;b=2" rel="nofollow noopener noreferrer">县网</a>"#,
+        ] {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
+    fn html_keeps_its_structure_below_the_pages_heading() {
+        assert_eq!(
+            render(Html, "<H1 class=x>甲</H1><h2>乙</h2><h6>丙</h6><p style='color:red'>丁</p>"),
+            "<h2>甲</h2><h3>乙</h3><h6>丙</h6><p>丁</p>"
+        );
+        assert_eq!(render(Html, r#"<abbr title="<h1>">x</abbr>"#).matches("<abbr").count(), 1);
+        assert_eq!(render(Html, "1 < 2 & h1>"), "1 &lt; 2 &amp; h1&gt;");
+    }
+
+    #[test]
+    fn nothing_alive_survives() {
+        let attacks = [
+            "<script>alert(1)</script>",
+            "<scr<script>ipt>alert(1)</scr</script>ipt>",
+            "<img src=x onerror=alert(1)>",
+            "<img src=\"https://evil.example/pixel.gif\">",
+            "![像素](https://evil.example/pixel.gif)",
+            "<a href=\"javascript:alert(1)\">x</a>",
+            "<a href=\"jAvAsCrIpT&#58;alert(1)\">x</a>",
+            "<a href=\"\tjava\nscript:alert(1)\">x</a>",
+            "[x](javascript:alert(1))",
+            "[x](data:text/html;base64,PHNjcmlwdD4=)",
+            "[x](//evil.example/)",
+            "<a href=\"vbscript:x\" target=_blank style=\"position:fixed\">x</a>",
+            "<svg onload=alert(1)><use href=\"#x\"/></svg>",
+            "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+            "<form action=https://evil.example><input name=p><button>登录</button></form>",
+            "<iframe srcdoc=\"<script>alert(1)</script>\"></iframe>",
+            "<object data=x></object><embed src=x>",
+            "<style>@import url(//evil.example)</style><link rel=stylesheet href=//evil.example>",
+            "<meta http-equiv=refresh content=\"0;url=//evil.example\"><base href=//evil.example>",
+            "<div onmouseover=alert(1) style=\"background:url(//evil.example)\">x</div>",
+            "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\">",
+            "<textarea><script>alert(1)</script>",
+            "<template><script>alert(1)</script></template>",
+            "<!--><script>alert(1)</script>-->",
+            "<video src=//evil.example autoplay></video><audio src=//evil.example></audio>",
+            "<p id=main class=skip name=x>x</p>",
+            "<plaintext><script>alert(1)</script>",
+        ];
+        for attack in attacks {
+            for format in [Html, Markdown] {
+                let html = render(format, attack).to_lowercase();
+                for alive in [
+                    "<script",
+                    "<img",
+                    "<svg",
+                    "<math",
+                    "<form",
+                    "<input",
+                    "<button",
+                    "<iframe",
+                    "<object",
+                    "<embed",
+                    "<style",
+                    "<link",
+                    "<meta",
+                    "<base",
+                    "<video",
+                    "<audio",
+                    "<template",
+                    "<textarea",
+                    " on",
+                    "style=",
+                    "class=",
+                    "id=",
+                    "target=",
+                    "href=\"javascript",
+                    "href=\"data",
+                    "href=\"vbscript",
+                    "href=\"//",
+                    "<!--",
+                ] {
+                    assert!(!html.contains(alive), "{alive} survives {attack} as {html}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_of_a_megabyte_of_tags_is_shown_as_it_is_and_at_once() {
+        let size = 1 << 20;
+        for (format, bit) in [
+            (Html, "<div>"),
+            (Html, "<a><b>"),
+            (Html, "<"),
+            (Html, "</p>"),
+            (Html, "&amp"),
+            (Markdown, ">"),
+            (Markdown, "> "),
+            (Markdown, "* "),
+            (Markdown, "["),
+            (Markdown, "*a_"),
+            (Markdown, "<div>"),
+            (Markdown, "`"),
+            (Markdown, "|-"),
+            (Markdown, "![["),
+            (Markdown, "[a](<"),
+        ] {
+            let html = render(format, &bit.repeat(size / bit.len()));
+            assert!(html.matches('<').count() <= MAX_TAGS * 2, "{format:?} {bit}");
+        }
+        assert!(render(Html, &"<div>".repeat(size / 5)).starts_with("<pre>&lt;div&gt;"));
+    }
 }

@@ -25,7 +25,7 @@ const HEAD_WITHIN: Duration = Duration::from_secs(15);
 const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 16 * 1024;
 /// How long one connection may live, so that one who reads a byte a minute does not hold it for ever.
-const LIFETIME: Duration = Duration::from_secs(300);
+const LIFETIME: Duration = Duration::from_mins(5);
 /// After a stop, how long answers under way may take.
 const GRACE: Duration = Duration::from_secs(5);
 /// After a failed accept: out of descriptors, as a rule.
@@ -33,11 +33,29 @@ const BREATH: Duration = Duration::from_millis(100);
 
 /// Serves `router` until `stop`; then takes no more, lets what is under way finish for 5 s, and cuts the rest.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    serve_within(listener, router, stop, HEAD_WITHIN).await;
+}
+
+/// As [`serve`], with another bound on a request's head.
+pub(super) async fn serve_within(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    head_within: Duration,
+) {
     let mut stop = std::pin::pin!(stop);
     let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
     let connections = TaskTracker::new();
     let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let guests = Guests::default();
+    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_within)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD);
+    let server = Arc::new(server);
     loop {
         let accepted = async {
             let seat = seats.clone().acquire_owned().await.ok();
@@ -49,14 +67,15 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             accepted = accepted => accepted,
         };
         match (seat, accepted) {
-            (Some(seat), Ok((stream, peer))) => match guests.enter(peer.ip()) {
-                Some(guest) => {
-                    let router = router.clone();
-                    let (soft, hard) = (soft.clone(), hard.clone());
-                    connections.spawn(connection(stream, router, soft, hard, (seat, guest)));
-                }
-                None => debug!("one address holds too many connections; closed a further one"),
-            },
+            (Some(seat), Ok((stream, peer))) => {
+                let Some(guest) = guests.enter(peer.ip()) else {
+                    debug!("one address holds too many connections; closed a further one");
+                    continue;
+                };
+                let (server, router) = (server.clone(), router.clone());
+                let (soft, hard) = (soft.clone(), hard.clone());
+                connections.spawn(connection(stream, server, router, soft, hard, (seat, guest)));
+            }
             (_, Err(error)) => {
                 warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(BREATH).await;
@@ -76,35 +95,28 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
 /// One connection to its end. `_seat` is given back with it.
 async fn connection(
     stream: TcpStream,
+    server: Arc<auto::Builder<TokioExecutor>>,
     router: Router,
     soft: CancellationToken,
     hard: CancellationToken,
     _seat: (OwnedSemaphorePermit, Guest),
 ) {
-    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD);
     let service = TowerToHyperService::new(router);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = std::pin::pin!(server.serve_connection(TokioIo::new(stream), service));
     let done = tokio::select! {
         done = connection.as_mut() => Some(done),
         () = hard.cancelled() => return,
         () = soft.cancelled() => None,
         () = tokio::time::sleep(LIFETIME) => None,
     };
-    let done = match done {
-        Some(done) => done,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                done = connection => done,
-                () = hard.cancelled() => return,
-                () = tokio::time::sleep(GRACE) => return,
-            }
+    let done = if let Some(done) = done {
+        done
+    } else {
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            done = connection => done,
+            () = hard.cancelled() => return,
+            () = tokio::time::sleep(GRACE) => return,
         }
     };
     if let Err(error) = done {

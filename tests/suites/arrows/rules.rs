@@ -186,7 +186,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         binds: &["lianbo_node", "lianbo_hub"],
-        except: &["lianbo_node::config", "lianbo_hub::config"],
+        except: &["lianbo_node::config", "lianbo_hub::config", "lianbo_node::store::testing"],
         arrow: Never(&[
             "std::env::remove_var",
             "std::env::set_var",

@@ -2,9 +2,11 @@
 
 mod fold;
 mod query;
+mod view;
 
 pub use crate::content::journal::{current_entry, live_targets};
-pub use query::{ArticleFilter, ArticleLine, ArticleView, Revision, find, get, list};
+pub use query::{find, get, list};
+pub use view::{ArticleFilter, ArticleLine, ArticleView, Revision};
 
 pub(super) use fold::{VIEWS, fold};
 

@@ -1,0 +1,59 @@
+//! `article show`.
+
+use clap::Args;
+
+use super::Id;
+use crate::cli::output::{facts, plain, short, table};
+use crate::cli::{Desk, advise, time};
+use crate::content::article::{self, ArticleView};
+
+/// Show an article.
+#[derive(Clone, Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    id: Id,
+}
+
+impl Show {
+    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
+        let mut tx = desk.read().await?;
+        let (site, id) = article::find(&mut tx, desk.reader(), &self.id.id).await?;
+        let view = article::get(&mut tx, desk.reader(), site, id)
+            .await?
+            .ok_or_else(|| advise("this article was withdrawn just now", "see `article list`"))?;
+        desk.out.either(&view, || text(&view))
+    }
+}
+
+fn text(view: &ArticleView) -> String {
+    let line = &view.line;
+    let carried = if line.released() { " (released)" } else { "" };
+    let mut text = facts(&[
+        ("title", line.title.clone()),
+        ("id", line.id.to_string()),
+        ("unit", format!("{} {}", line.unit_code, line.unit_name)),
+        ("column", format!("{} {}", line.column, line.column_name)),
+        ("scope", format!("{}{carried}", line.scope)),
+        ("published", time::beijing_text(line.published_ms)),
+        ("first seen by a hub", time::or_dash(line.first_seen_ms)),
+        ("source", line.source.clone()),
+        ("author", line.author.clone()),
+        ("editor", line.editor.clone()),
+        ("keywords", line.keywords.join(", ")),
+    ]);
+    if view.revisions.len() > 1 {
+        let rows = view.revisions.iter().map(|it| {
+            vec![
+                short(it.hash),
+                it.scope.to_string(),
+                time::beijing_text(it.received_ms),
+                it.title.clone(),
+            ]
+        });
+        text.push('\n');
+        text.push_str(&table(&["revision", "scope", "received", "title"], rows.collect()));
+    }
+    text.push('\n');
+    text.push_str(&plain(&view.text));
+    text
+}
