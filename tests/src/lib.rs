@@ -3,7 +3,10 @@
 
 pub mod author;
 pub mod fuzz;
+pub mod ledger;
 pub mod net;
+pub mod process;
+pub mod pusher;
 pub mod random;
 pub mod records;
 pub mod sim;
