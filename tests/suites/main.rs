@@ -7,6 +7,7 @@ mod commands;
 mod damage;
 mod decoders;
 mod door;
+mod kill;
 mod link;
 mod replicas;
 mod retractions;
