@@ -26,7 +26,9 @@ impl Uplink {
             "this site's data were rolled back or copied; taking back what the hub holds"
         );
         self.change_meta(|meta| meta.standing = Standing::Restored).await?;
-        let held = journal::heights_of_all(&mut self.store.read().await?).await?;
+        let mut held = journal::heights_of_all(&mut self.store.read().await?).await?;
+        // Own logs are taken whole: where the hub's branch left ours, a height does not tell.
+        held.retain(|log, _| log.site != self.identity.site);
         let held = heights_to_proto(&greeting.nameable(held));
         for lane in Lane::ALL {
             let mut cursor = bytes::Bytes::new();
@@ -34,8 +36,7 @@ impl Uplink {
                 let request = v1::PullRequest {
                     lane: lane as i32,
                     cursor,
-                    // Logs of which the hub holds another branch are taken whole.
-                    held: held.iter().filter(|held| !names_fork(held, greeting)).cloned().collect(),
+                    held: held.clone(),
                     subscriptions: subscriptions_to_proto(&greeting.subscriptions),
                     refill: true,
                     max_bytes: 0,
@@ -63,8 +64,4 @@ impl Uplink {
         meta.save(&mut tx).await?;
         tx.commit().await
     }
-}
-
-fn names_fork(held: &v1::LogHeight, greeting: &Greeting) -> bool {
-    crate::wire::log_from_proto(held.log.clone()).is_ok_and(|log| greeting.forked.contains(&log))
 }

@@ -78,7 +78,7 @@ async fn each_acknowledgement_follows_the_sync_of_what_it_acknowledges() {
     let trace = county.hub.data().with_extension("strace");
     let file = trace.display().to_string();
     let traced = "trace=fdatasync,fsync,write,writev,sendto,sendmsg,pwrite64";
-    let strace = ["strace", "-f", "-ttt", "-yy", "-s", "0", "-e", traced, "-o", &file];
+    let strace = ["strace", "-D", "-f", "-ttt", "-yy", "-s", "0", "-e", traced, "-o", &file];
     let serving = county.hub.clone().beneath(&strace).serve().await;
     let token = county.invite("pusher").await;
     let mut pusher = Pusher::join(&county.url, &token).await;
@@ -91,7 +91,7 @@ async fn each_acknowledgement_follows_the_sync_of_what_it_acknowledges() {
         windows.push((sent, SystemClock.now()));
     }
     drop(pushing);
-    // strace hands the signal on and ends with its child.
+    // With -D the process started here is the hub; strace ends with it.
     serving.terminate().await;
     check(&trace, &windows);
 }
