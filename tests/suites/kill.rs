@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use lianbo_node::entry::{Hash, Lane, SiteId};
+use lianbo_node::journal::Meta;
 use lianbo_node::scope::Scope;
 use lianbo_node::store::Store;
 use lianbo_node::store::testing::TestDatabase;
@@ -138,9 +139,9 @@ async fn push(mut pusher: Pusher, stop: CancellationToken) -> Pusher {
         while !stop.is_cancelled() {
             let count = rand::rng().random_range(1..FRAME);
             if pusher.made.len() < pusher.acked + count {
-                pusher.write((0..count).map(|n| {
-                    records::article(u8::try_from(n).unwrap_or(0), "推进会")
-                }));
+                pusher.write(
+                    (0..count).map(|n| records::article(u8::try_from(n).unwrap_or(0), "推进会")),
+                );
             }
             if pusher.push(&mut pushing, count).await.is_none() {
                 break;
@@ -169,13 +170,21 @@ async fn rounds_of_kills(county: &County, serving: &mut [Option<Serving>]) -> us
     kills
 }
 
-async fn ledgers(county: &County, database: Option<&str>) -> Vec<Ledger> {
-    let mut ledgers = Vec::new();
+/// The databases of the hub and of the nodes.
+async fn stores(county: &County, database: Option<&str>) -> Vec<Store> {
+    let mut stores = Vec::new();
     for (index, program) in county.programs().enumerate() {
         let file = format!("sqlite:{}", program.data().join("lianbo.db").display());
         let address = database.filter(|_| index == 0).unwrap_or(&file);
-        let store = Store::open(address).await.unwrap();
-        ledgers.push(Ledger::read(&store, &program.data().display().to_string()).await);
+        stores.push(Store::open(address).await.unwrap());
+    }
+    stores
+}
+
+async fn ledgers(county: &County, database: Option<&str>) -> Vec<Ledger> {
+    let mut ledgers = Vec::new();
+    for (index, store) in stores(county, database).await.into_iter().enumerate() {
+        ledgers.push(Ledger::read(&store, &format!("site {index}")).await);
         store.close().await;
     }
     ledgers
@@ -241,10 +250,10 @@ async fn kills(database: Option<&str>) {
         pushed += pusher.acked;
     }
     let mut sites = Vec::new();
-    for program in county.programs() {
-        let status = program.run(&["status", "--json"]).await.unwrap();
-        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-        sites.push(status["site"].as_str().and_then(SiteId::from_hex).unwrap());
+    for store in stores(&county, database).await {
+        let meta = Meta::load(&mut store.read().await.unwrap()).await.unwrap();
+        sites.push(meta.unwrap().site);
+        store.close().await;
     }
     let mended = Instant::now();
     let ledgers = loop {
