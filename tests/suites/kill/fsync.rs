@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::SystemTime;
 
-use lianbo_node::clock::{Clock, SystemClock};
 use lianbo_node::content::Record;
 use lianbo_node::content::column::Column;
 use lianbo_tests::pusher::Pusher;
@@ -18,8 +18,8 @@ const ACKNOWLEDGEMENT: i64 = 100;
 
 /// A system call, at its end.
 struct Call {
-    /// Milliseconds since 1970-01-01 UTC.
-    at_ms: i64,
+    /// Microseconds since 1970-01-01 UTC.
+    at_us: i64,
     /// Where in the trace it began and ended.
     began: usize,
     ended: usize,
@@ -40,9 +40,9 @@ fn calls(trace: &str) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut unfinished: HashMap<&str, (usize, String)> = HashMap::new();
     for (index, line) in trace.lines().enumerate() {
-        let mut parts = line.splitn(3, ' ').map(str::trim);
-        let (Some(pid), Some(at)) = (parts.next(), parts.next()) else { continue };
-        let Some(text) = parts.next() else { continue };
+        // Numbers of processes are padded.
+        let Some((pid, rest)) = line.split_once(' ') else { continue };
+        let Some((at, text)) = rest.trim_start().split_once(' ') else { continue };
         let Ok(at) = at.parse::<f64>() else { continue };
         if let Some(begun) = text.strip_suffix("<unfinished ...>") {
             unfinished.insert(pid, (index, begun.to_owned()));
@@ -58,9 +58,15 @@ fn calls(trace: &str) -> Vec<Call> {
         let Some((_, result)) = text.rsplit_once(" = ") else { continue };
         let result = result.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or(-1);
         #[expect(clippy::cast_possible_truncation, reason = "a time of this century")]
-        calls.push(Call { at_ms: (at * 1000.0) as i64, began, ended: index, text, result });
+        calls.push(Call { at_us: (at * 1e6) as i64, began, ended: index, text, result });
     }
     calls
+}
+
+/// As strace counts it.
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_micros()).unwrap()
 }
 
 fn column(n: usize) -> Record {
@@ -88,9 +94,9 @@ async fn each_acknowledgement_follows_the_sync_of_what_it_acknowledges() {
     let mut windows = Vec::new();
     for n in 0..PUSHES {
         pusher.write([column(n)]);
-        let sent = SystemClock.now();
+        let sent = now_us();
         pusher.push(&mut pushing, 1).await.expect("the hub answers");
-        windows.push((sent, SystemClock.now()));
+        windows.push((sent, now_us()));
     }
     drop(pushing);
     // With -D the process started here is the hub; strace ends with it.
@@ -107,7 +113,7 @@ fn check(trace: &Path, windows: &[(i64, i64)]) {
     let trace = std::fs::read_to_string(trace).unwrap();
     let calls = calls(&trace);
     for (index, (sent, acked)) in windows.iter().enumerate() {
-        let within = |call: &&Call| (*sent..=*acked).contains(&call.at_ms);
+        let within = |call: &&Call| (*sent..=*acked).contains(&call.at_us);
         let answer = calls
             .iter()
             .filter(within)
