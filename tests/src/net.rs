@@ -29,7 +29,7 @@ use tempfile::TempDir;
 
 /// How long anything on loopback may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-const CERTIFICATE: Duration = Duration::from_secs(3600);
+const CERTIFICATE: Duration = Duration::from_hours(1);
 
 fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))

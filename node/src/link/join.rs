@@ -193,7 +193,7 @@ fn unreachable(url: &str, source: tonic::transport::Error) -> JoinError {
 }
 
 fn refused(url: &str, status: &tonic::Status) -> JoinError {
-    if let Some(source) = status.source().and_then(|source| TlsProblem::find(source)) {
+    if let Some(source) = status.source().and_then(TlsProblem::find) {
         return match source {
             TlsProblem::Closed => JoinError::Broken("it was closed".to_owned()),
             source => JoinError::Tls { url: url.to_owned(), source },
