@@ -45,8 +45,9 @@ pub struct Command {
     /// once (`init`), or asked for (`init --recover`; from stdin where that is no terminal)
     #[arg(long, value_name = "FILE")]
     recovery_passphrase_file: Option<PathBuf>,
-    /// A file whose first line is the database's address, sqlite:PATH or <postgres://USER:PASSWORD@HOST/NAME>,
-    /// kept in lianbo.toml (or set `LIANBO_DATABASE`, then and for every command)
+    /// A file whose first line is the database's address, `sqlite:PATH` or
+    /// `postgres://USER:PASSWORD@HOST/NAME`, kept in lianbo.toml (or set `LIANBO_DATABASE`, then and for
+    /// every command)
     #[arg(long, value_name = "FILE")]
     database_file: Option<PathBuf>,
     /// Raise a hub again from its recovery file. It signs nothing until `resume`: first let its nodes

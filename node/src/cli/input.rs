@@ -25,9 +25,7 @@ pub fn text(file: Option<&Path>) -> anyhow::Result<String> {
     } else {
         let stdin = io::stdin();
         if stdin.is_terminal() {
-            super::note(
-                "reading the text from the terminal; end it with Ctrl-D on a line of its own",
-            );
+            super::note("the text, please; Ctrl-D on a line of its own ends it");
         }
         ("stdin".to_owned(), bounded(stdin.lock()).context("cannot read stdin")?)
     };

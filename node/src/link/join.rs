@@ -209,3 +209,6 @@ fn refused(url: &str, status: &tonic::Status) -> JoinError {
         code => JoinError::Refused { code, message },
     }
 }
+
+#[cfg(test)]
+mod tests;
