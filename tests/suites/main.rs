@@ -3,6 +3,7 @@
 mod arrows;
 mod audience;
 mod damage;
+mod demo;
 mod door;
 mod link;
 mod replicas;

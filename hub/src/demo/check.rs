@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use lianbo_node::args;
 use lianbo_node::cli::{advise, output, print};
 use lianbo_node::content::receipt::Stage;
 use lianbo_node::content::{article, notice};
 use lianbo_node::scope::{Reader, Scope};
+use lianbo_node::store::Tx;
 
 use super::county::{County, Pages, SiteHere};
 use super::expect::{Row, rows};
@@ -39,7 +41,16 @@ pub(super) async fn check(
         let mut line = vec![narrow(row.title), row.author.short().to_owned(), row.about.clone()];
         let mut note = |place: Place, name: String, expected: bool, problem: Option<String>| {
             cells += 1;
-            line.push(if problem.is_some() { "✗" } else if expected { "✓" } else { "–" }.to_owned());
+            line.push(
+                if problem.is_some() {
+                    "✗"
+                } else if expected {
+                    "✓"
+                } else {
+                    "–"
+                }
+                .to_owned(),
+            );
             if let Some(problem) = problem {
                 wrong.push(format!("✗ 《{}》, {name}: {problem}", row.title));
                 blamed.insert(place);
@@ -86,7 +97,10 @@ pub(super) async fn check(
 /// Name of a page server: `hub:public`, `village`.
 pub(super) fn page_name(pages: &Pages) -> String {
     match pages.place {
-        Place::Hub => format!("hub:{}", if pages.scope == Scope::Organization { "org" } else { pages.scope.as_str() }),
+        Place::Hub => format!(
+            "hub:{}",
+            if pages.scope == Scope::Organization { "org" } else { pages.scope.as_str() }
+        ),
         place => place.short().to_owned(),
     }
 }
@@ -136,13 +150,21 @@ async fn in_store(site: &SiteHere, row: &Row, expected: bool) -> anyhow::Result<
     } else {
         notice::get(&mut tx, reader, row.site, row.id).await?.map(|it| it.line.title)
     };
+    let held = title.is_some() || !row.withdrawn() && in_tables(&mut tx, row).await?;
     Ok(match (expected, title) {
         (true, Some(title)) if title == row.title => None,
         (true, Some(_)) => Some("it holds another revision".to_owned()),
         (true, None) => Some("it is missing".to_owned()),
-        (false, None) => None,
-        (false, Some(_)) => Some("it holds what it may not".to_owned()),
+        (false, _) if held => Some("it holds what it may not".to_owned()),
+        (false, _) => None,
     })
+}
+
+/// Whether anything of it is in the tables, for whomever: a desk is not shown what is addressed to others.
+async fn in_tables(tx: &mut Tx, row: &Row) -> anyhow::Result<bool> {
+    let table = if row.article { "article_revisions" } else { "notices" };
+    let sql = format!("SELECT 1 FROM {table} WHERE site = $1 AND id = $2 LIMIT 1");
+    Ok(tx.optional(&sql, args![row.site, row.id]).await?.is_some())
 }
 
 fn legend(county: &County) -> String {
@@ -151,7 +173,7 @@ fn legend(county: &County) -> String {
         let (name, place) = (page_name(pages), pages.place.name());
         text.push_str(&format!("{name:14} {place} {} pages, {}\n", pages.scope, pages.address));
     }
-    text.push_str("…/db           what the site's own desk sees of its database\n");
+    text.push_str("…/db           the site's own database\n");
     text
 }
 
@@ -161,8 +183,7 @@ async fn extras(county: &County, planted: &Planted) -> anyhow::Result<String> {
     for (notice, id) in &planted.notices {
         let told = receipts(county, *id).await?;
         let names = |stage: Stage| {
-            let of: Vec<_> =
-                told.iter().filter(|it| it.1 == stage).map(|it| it.0.name()).collect();
+            let of: Vec<_> = told.iter().filter(|it| it.1 == stage).map(|it| it.0.name()).collect();
             if of.is_empty() { "nobody".to_owned() } else { of.join(" ") }
         };
         let (delivered, signed) = (names(Stage::Delivered), names(Stage::Signed));

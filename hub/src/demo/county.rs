@@ -143,12 +143,7 @@ impl County {
         self.add(place, site_id(&made["site"])?, data, server).await
     }
 
-    async fn raise_node(
-        &mut self,
-        place: Place,
-        folder: &Path,
-        logs: &Path,
-    ) -> anyhow::Result<()> {
+    async fn raise_node(&mut self, place: Place, folder: &Path, logs: &Path) -> anyhow::Result<()> {
         let hub = self.site(Place::Hub)?;
         let url = hub.server.address(&format!("{} grpc", place.ceiling()))?.to_owned();
         let mut invite =

@@ -37,6 +37,11 @@ impl Row {
         }
     }
 
+    /// Whether its author withdrew it: entries stay as bare heads, and show nothing.
+    pub(super) fn withdrawn(&self) -> bool {
+        matches!(&self.kind, Kind::Article(piece) if piece.withdrawn.is_some())
+    }
+
     /// Whether it stands on a page.
     pub(super) fn on_page(&self, pages: &Pages) -> bool {
         match &self.kind {

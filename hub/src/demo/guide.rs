@@ -11,7 +11,8 @@ use super::script::{Place, To};
 
 /// The addresses, and commands ready to paste.
 pub(super) fn guide(county: &County, planted: &Planted) -> anyhow::Result<String> {
-    let mut text = String::from("\nOpen in a browser (what an anonymous reader of each network sees):\n");
+    let mut text =
+        String::from("\nOpen in a browser (what an anonymous reader of each network sees):\n");
     for pages in &county.pages {
         let (name, address) = (page_name(pages), &pages.address);
         text.push_str(&format!("  {name:14} {address}/   {}\n", pages.place.name()));

@@ -19,6 +19,10 @@ use super::script::{LIVE, Piece, Place};
 
 /// How often the stores are looked at.
 const EVERY: Duration = Duration::from_secs(1);
+/// The same while everything is written.
+const OFTEN: Duration = Duration::from_millis(100);
+/// Beijing's clock is so much ahead of UTC, all year.
+const BEIJING_MS: i64 = 8 * 3_600_000;
 /// A new piece every so many looks.
 const PIECE_EVERY: usize = 12;
 /// Newest things looked at.
@@ -34,17 +38,24 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Shows what happens until the future is dropped.
-    pub(super) async fn watch(&mut self, county: &County) -> anyhow::Error {
+    /// Shows what happens while `work` is done.
+    pub(super) async fn watch<T>(
+        &mut self,
+        county: &County,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let mut work = std::pin::pin!(work);
         loop {
-            if let Err(error) = self.look(county).await {
-                return error;
+            // Looked to the end each time: a line is shown once.
+            let done = tokio::time::timeout(OFTEN, &mut work).await;
+            self.look(county).await?;
+            if let Ok(done) = done {
+                return done;
             }
-            tokio::time::sleep(EVERY).await;
         }
     }
 
-    /// As [`View::watch`], with a new piece at a random node now and then; ends where a program ends.
+    /// Shows what happens, with a new piece at a random node now and then; fails where a program ends.
     pub(super) async fn watch_and_write(&mut self, county: &mut County) -> anyhow::Result<()> {
         let mut next = rand::rng().random_range(0..LIVE.len());
         for count in 1_usize.. {
@@ -105,7 +116,11 @@ impl View {
             for it in notice::list(&mut tx, reader, LOOK).await? {
                 self.titles.insert(it.id, it.title.clone());
                 if it.position > seen {
-                    lines.push((it.position, "notice", format!("《{}》 {}", it.title, it.unit_name)));
+                    lines.push((
+                        it.position,
+                        "notice",
+                        format!("《{}》 {}", it.title, it.unit_name),
+                    ));
                 }
                 if place == Place::Hub {
                     for told in notice::receipts(&mut tx, reader, it.site, it.id).await? {
@@ -119,16 +134,19 @@ impl View {
             }
             for it in retraction::list(&mut tx, reader, LOOK).await? {
                 if it.position > seen {
-                    let title = it.record.and_then(|id| self.titles.get(&id));
-                    let title = title.map_or("a release of it", String::as_str);
-                    lines.push((it.position, "withdrawn", format!("《{title}》 {}", it.reason)));
+                    let what = match it.record.map(|id| self.titles.get(&id)) {
+                        Some(Some(title)) => format!("《{title}》"),
+                        Some(None) => "(never held here)".to_owned(),
+                        None => "(what the hub had released of it)".to_owned(),
+                    };
+                    lines.push((it.position, "withdrawn", format!("{what} {}", it.reason)));
                 }
             }
             self.seen.insert(place, end);
         }
         lines.sort();
-        let now = time::beijing_text(SystemClock.now());
-        let clock = now.get(11..).unwrap_or_default();
+        let now = time::rfc3339(SystemClock.now() + BEIJING_MS);
+        let clock = now.get(11..19).unwrap_or_default();
         Ok(lines
             .iter()
             .map(|(_, what, text)| {

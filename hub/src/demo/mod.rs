@@ -91,13 +91,7 @@ async fn show(
     county.raise(folder.path()).await?;
     print::text("articles and notices travel:\n")?;
     let mut view = View::default();
-    let planted = {
-        let county = &*county;
-        tokio::select! {
-            planted = plant::plant(county, &fetch) => planted?,
-            error = view.watch(county) => return Err(error),
-        }
-    };
+    let planted = view.watch(county, plant::plant(county, &fetch)).await?;
     print::text(&guide::guide(county, &planted)?)?;
     view.watch_and_write(county).await
 }

@@ -72,7 +72,10 @@ pub(super) async fn write(county: &County, piece: &Piece) -> anyhow::Result<Reco
     let published = rfc3339(SystemClock.now() - piece.hours * HOUR_MS);
     let mut add = vec!["article", "add", "--column", piece.column, "--title", piece.title];
     add.extend(["--scope", piece.scope.as_str(), "--published", &published]);
-    add.extend(["--source", if piece.source.is_empty() { piece.author.name() } else { piece.source }]);
+    add.extend([
+        "--source",
+        if piece.source.is_empty() { piece.author.name() } else { piece.source },
+    ]);
     for keyword in piece.keywords {
         add.extend(["--keyword", keyword]);
     }
@@ -142,7 +145,12 @@ async fn issue(county: &County, notice: &Notice) -> anyhow::Result<RecordId> {
 }
 
 /// Waits until an article or a notice has come to a site.
-pub(super) async fn until(county: &County, place: Place, id: RecordId, article: bool) -> anyhow::Result<()> {
+pub(super) async fn until(
+    county: &County,
+    place: Place,
+    id: RecordId,
+    article: bool,
+) -> anyhow::Result<()> {
     use lianbo_node::content::{FindError, article, notice};
     use lianbo_node::scope::{Reader, Scope};
     let site = county.site(place)?;

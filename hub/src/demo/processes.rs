@@ -34,7 +34,8 @@ impl Programs {
         if !node.is_file() {
             let profile = if cfg!(debug_assertions) { "" } else { " --release" };
             let what = format!("the demonstration needs the node's program, {}", node.display());
-            let next = format!("build both programs: cargo build{profile} -p lianbo-node -p lianbo-hub");
+            let next =
+                format!("build both programs: cargo build{profile} -p lianbo-node -p lianbo-hub");
             return Err(advise(what, next).into());
         }
         Ok(Self { hub, node })
@@ -62,8 +63,7 @@ pub(super) async fn ask(
         let told = String::from_utf8_lossy(&output.stderr);
         anyhow::bail!("{line}\nended with {}:\n{}", output.status, told.trim_end());
     }
-    serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("{line} did not answer in JSON"))
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{line} did not answer in JSON"))
 }
 
 /// A program that knows of the caller's environment nothing: no setting of theirs meddles here.
@@ -109,7 +109,8 @@ impl Server {
         settings: &[(&str, &str)],
         log: PathBuf,
     ) -> anyhow::Result<Self> {
-        let stderr = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let stderr =
+            File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = command(program, data);
         command.args(["serve", "--until-eof"]).envs(settings.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
@@ -180,7 +181,12 @@ impl Server {
         drop(self.stdin.take());
         if let Ok(ended) = tokio::time::timeout(STOP, self.child.wait()).await {
             let status = ended?;
-            anyhow::ensure!(status.success(), "{} stopped with {status}\n{}", self.name, self.tail());
+            anyhow::ensure!(
+                status.success(),
+                "{} stopped with {status}\n{}",
+                self.name,
+                self.tail()
+            );
             return Ok(());
         }
         self.child.kill().await?;
