@@ -7,6 +7,7 @@ mod audience;
 mod commands;
 mod damage;
 mod decoders;
+mod demo;
 mod door;
 mod link;
 mod replicas;
