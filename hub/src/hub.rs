@@ -249,7 +249,6 @@ impl Hub {
         self.members.subscribe()
     }
 
-
     /// How many entries of a lane a site has yet to make durable; counted over the whole journal.
     pub fn lag(&self, site: SiteId, lane: Lane) -> i64 {
         *self.door.end().borrow() - self.acks.position(site, lane)
