@@ -17,7 +17,6 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::error;
 
-use super::WebContext;
 use super::error::draw;
 use super::page::Frame;
 
@@ -42,8 +41,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
 ];
 
 /// Puts everything around the routes. Whatever they answer bare, a missing route included, becomes a page.
-pub(super) fn guard(routes: Router, context: &WebContext) -> Router {
-    let frame = Arc::new(Frame::plain(context));
+pub(super) fn guard(routes: Router, frame: Frame) -> Router {
+    let frame = Arc::new(frame);
     routes
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked))
@@ -51,7 +50,6 @@ pub(super) fn guard(routes: Router, context: &WebContext) -> Router {
         .layer(from_fn_with_state(frame, dress))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "what the layer hands over")]
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     // The panic hook has told where; what it held is nobody's business.
     error!("a page panicked");
@@ -107,4 +105,55 @@ async fn dress(State(frame): State<Arc<Frame>>, request: Request, next: Next) ->
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("private, max-age=10, must-revalidate"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::entry::SiteId;
+    use crate::scope::Scope;
+    use crate::store::Store;
+    use crate::web::WebContext;
+
+    #[expect(clippy::panic, reason = "the panic is what is tested")]
+    async fn panics() -> &'static str {
+        panic!("CANARY in a panic")
+    }
+
+    #[tokio::test]
+    async fn whatever_goes_wrong_becomes_a_page_with_a_way_back_and_no_detail() {
+        let context = WebContext {
+            store: Store::open_memory().await.unwrap(),
+            site: SiteId([1; 16]),
+            title: "东乡镇党委".into(),
+            listener: Scope::Public,
+            units: false,
+        };
+        let bare = |status: StatusCode| get(move || async move { (status, "CANARY in a body") });
+        let routes = Router::new()
+            .route("/panic", get(panics))
+            .route("/late", bare(StatusCode::SERVICE_UNAVAILABLE))
+            .route("/bad", bare(StatusCode::BAD_REQUEST))
+            .route("/broken", bare(StatusCode::BAD_GATEWAY));
+        let guarded = guard(routes, Frame::plain(&context));
+        for (path, status, heading) in [
+            ("/panic", StatusCode::INTERNAL_SERVER_ERROR, "页面出了点问题"),
+            ("/late", StatusCode::SERVICE_UNAVAILABLE, "现在有些忙"),
+            ("/bad", StatusCode::NOT_FOUND, "没有找到这个页面"),
+            ("/broken", StatusCode::INTERNAL_SERVER_ERROR, "页面出了点问题"),
+        ] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let response = guarded.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status, "{path}");
+            assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+            assert_eq!(response.headers()[CONTENT_SECURITY_POLICY], POLICY);
+            let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            assert!(body.contains(heading) && body.contains("返回首页"), "{path}: {body}");
+            assert!(!body.contains("CANARY"), "{path} tells too much");
+        }
+    }
 }

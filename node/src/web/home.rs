@@ -110,19 +110,19 @@ fn others(context: &WebContext, lines: &[ArticleLine]) -> Vec<Section> {
     for line in lines.iter().filter(|line| line.site != context.site) {
         let key = (line.site, line.column.as_str());
         let item = Item::article(context, line);
-        match sections.iter().position(|(known, _)| *known == key) {
-            Some(at) if sections[at].1.items.len() < IN_SECTION => sections[at].1.items.push(item),
-            Some(_) => {}
-            None if sections.len() < OTHERS => sections.push((
-                key,
-                Section {
-                    name: line.column_name.clone(),
-                    href: column_href(line.site, &line.column),
-                    unit: unit(context, line.site, &line.unit_name),
-                    items: vec![item],
-                },
-            )),
-            None => {}
+        let known = sections.iter_mut().find(|(known, _)| *known == key);
+        if let Some((_, section)) = known {
+            if section.items.len() < IN_SECTION {
+                section.items.push(item);
+            }
+        } else if sections.len() < OTHERS {
+            let section = Section {
+                name: line.column_name.clone(),
+                href: column_href(line.site, &line.column),
+                unit: unit(context, line.site, &line.unit_name),
+                items: vec![item],
+            };
+            sections.push((key, section));
         }
     }
     sections.into_iter().map(|(_, section)| section).collect()

@@ -73,5 +73,6 @@ pub fn router(context: WebContext) -> Router {
     if context.lists_units() {
         routes = routes.route("/units", get(column::units));
     }
-    guard::guard(routes.with_state(context.clone()), &context)
+    let frame = page::Frame::plain(&context);
+    guard::guard(routes.with_state(context), frame)
 }

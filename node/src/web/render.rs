@@ -3,6 +3,7 @@
 //! No scripts, styles, forms, frames or images survive; links go out without telling where from; headings stand below
 //! the page's own.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -100,28 +101,28 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 /// The text as safe HTML. Takes time that grows with the text: call it where blocking is allowed.
 pub(super) fn render(format: TextFormat, text: &str) -> String {
     let html = match format {
-        TextFormat::Html if text.matches('<').count() <= MAX_TAGS => clean(text),
-        TextFormat::Html => None,
+        TextFormat::Html => bounded(text),
         TextFormat::Markdown => markdown(text),
     };
-    html.unwrap_or_else(|| plain(text))
+    html.map_or_else(|| plain(text), |html| lower_headings(CLEANER.clean(&html).to_string()))
 }
 
-/// `None` if it is too much to clean.
-fn markdown(text: &str) -> Option<String> {
+/// `None` if it would be too much to parse.
+fn bounded(html: &str) -> Option<Cow<'_, str>> {
+    (html.matches('<').count() <= MAX_TAGS).then_some(Cow::Borrowed(html))
+}
+
+/// Markdown as HTML, not clean yet; `None` if it would be too much to parse.
+fn markdown(text: &str) -> Option<Cow<'_, str>> {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     let mut html = String::with_capacity(text.len() * 3 / 2);
-    let mut tags = 0;
-    let events = Parser::new_ext(text, options).map_while(|event| {
-        tags += 1;
-        (tags <= MAX_TAGS).then_some(event)
+    let mut events = 0;
+    let bounded_events = Parser::new_ext(text, options).map_while(|event| {
+        events += 1;
+        (events <= MAX_TAGS).then_some(event)
     });
-    pulldown_cmark::html::push_html(&mut html, events);
-    if tags > MAX_TAGS || html.matches('<').count() > MAX_TAGS { None } else { clean(&html) }
-}
-
-fn clean(html: &str) -> Option<String> {
-    Some(lower_headings(CLEANER.clean(html).to_string()))
+    pulldown_cmark::html::push_html(&mut html, bounded_events);
+    if events > MAX_TAGS { None } else { bounded(&html).is_some().then_some(Cow::Owned(html)) }
 }
 
 /// A text too strange to lay out, as it was written.

@@ -67,21 +67,15 @@ pub(super) async fn serve_within(
             accepted = accepted => accepted,
         };
         match (seat, accepted) {
-            (Some(seat), Ok((stream, peer))) => match guests.enter(peer.ip()) {
-                Some(guest) => {
-                    let router = router.clone();
-                    let (soft, hard) = (soft.clone(), hard.clone());
-                    connections.spawn(connection(
-                        stream,
-                        server.clone(),
-                        router,
-                        soft,
-                        hard,
-                        (seat, guest),
-                    ));
-                }
-                None => debug!("one address holds too many connections; closed a further one"),
-            },
+            (Some(seat), Ok((stream, peer))) => {
+                let Some(guest) = guests.enter(peer.ip()) else {
+                    debug!("one address holds too many connections; closed a further one");
+                    continue;
+                };
+                let (server, router) = (server.clone(), router.clone());
+                let (soft, hard) = (soft.clone(), hard.clone());
+                connections.spawn(connection(stream, server, router, soft, hard, (seat, guest)));
+            }
             (_, Err(error)) => {
                 warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(BREATH).await;
@@ -115,15 +109,14 @@ async fn connection(
         () = soft.cancelled() => None,
         () = tokio::time::sleep(LIFETIME) => None,
     };
-    let done = match done {
-        Some(done) => done,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                done = connection => done,
-                () = hard.cancelled() => return,
-                () = tokio::time::sleep(GRACE) => return,
-            }
+    let done = if let Some(done) = done {
+        done
+    } else {
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            done = connection => done,
+            () = hard.cancelled() => return,
+            () = tokio::time::sleep(GRACE) => return,
         }
     };
     if let Err(error) = done {

@@ -154,6 +154,7 @@ async fn what_units_sent_up_has_its_own_list_inside_and_none_outside() {
     world.unit_says(Organization, article(2, "jiceng", "基层专网")).await;
     world.unit_says(Organization, article(3, "jiceng", "基层获准")).await;
     world.release(id(3), Public).await;
+    world.hub_says(Public, article(4, "dongtai", "中心自写")).await;
     let inside = world.pages(Organization);
     let list = get(&inside, "/units").await;
     assert_eq!(list.status, StatusCode::OK);
@@ -161,8 +162,9 @@ async fn what_units_sent_up_has_its_own_list_inside_and_none_outside() {
         &list.body,
         &["各单位来稿", "基层公开标题", "基层专网标题", "基层获准标题", "东乡镇党委"],
     );
+    assert!(!list.body.contains("中心自写"), "the hub is no unit of its own");
     let home = get(&inside, "/").await.body;
-    holds(&home, &["各单位来稿", "基层专网标题"]);
+    holds(&home, &["各单位来稿", "基层专网标题", "中心自写标题"]);
     let outside = world.pages(Public);
     assert_eq!(get(&outside, "/units").await.status, StatusCode::NOT_FOUND);
     let home = get(&outside, "/").await.body;
