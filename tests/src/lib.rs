@@ -8,6 +8,7 @@ pub mod author;
 pub mod fuzz;
 pub mod net;
 pub mod random;
+pub mod raw;
 pub mod records;
 pub mod site;
 
