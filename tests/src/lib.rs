@@ -10,6 +10,7 @@ pub mod net;
 pub mod random;
 pub mod raw;
 pub mod records;
+pub mod sim;
 pub mod site;
 
 pub use author::{Made, TestAuthor};

@@ -12,3 +12,4 @@ mod door;
 mod link;
 mod replicas;
 mod retractions;
+mod simulation;
