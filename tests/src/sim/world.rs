@@ -110,11 +110,8 @@ impl World {
         let mut rng = StdRng::seed_from_u64(seed);
         let shared = Path::new("/dev/shm");
         // Nothing is lost with the power in here: memory is as good as a disk, and faster.
-        let folder = if shared.is_dir() {
-            tempfile::tempdir_in(shared)
-        } else {
-            tempfile::tempdir()
-        };
+        let folder =
+            if shared.is_dir() { tempfile::tempdir_in(shared) } else { tempfile::tempdir() };
         let folder = folder.expect("a temporary folder");
         let mut members = Vec::new();
         for (index, name) in ["hub", "office", "township", "village"].into_iter().enumerate() {
@@ -159,8 +156,9 @@ impl World {
             let pem = member.identity.to_pem();
             std::fs::write(member.folder.join(KEY_FILE), pem.as_bytes()).expect("the key is kept");
             let store = member.open().await;
-            let pins = [&member.identity, &hub.identity].map(|it| (it.site, it.public()));
-            set_up(&store, &Meta::generate(member.site(), rng), &pins).await.expect("set up");
+            let above = (hub.site(), hub.identity.public());
+            let meta = Meta::generate(member.site(), rng);
+            set_up(&store, &meta, member.identity.public(), above).await.expect("set up");
             if member.subscribed {
                 let mut tx = store.write().await.expect("a transaction");
                 let sql = format!("INSERT INTO subscriptions (site, slug) VALUES (x'', '{NEWS}')");
