@@ -3,7 +3,10 @@
 mod basics;
 mod certificates;
 mod hello;
+mod hostile;
+mod lanes;
 mod losses;
+mod window;
 
 use lianbo_node::content::article::{self, ArticleFilter};
 use lianbo_node::ingest::Draft;
