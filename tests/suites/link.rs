@@ -1,11 +1,15 @@
 //! The link between a hub and its nodes, over real TLS on loopback.
 
 mod basics;
+mod canaries;
 mod certificates;
 mod hello;
 mod hostile;
 mod lanes;
 mod losses;
+mod proxy;
+mod stopping;
+mod subscriptions;
 mod window;
 
 use lianbo_node::content::article::{self, ArticleFilter};

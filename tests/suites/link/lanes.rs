@@ -7,7 +7,7 @@ use super::{ORGANIZATION, hub_writes};
 use bytes::Bytes;
 use lianbo_node::content::Record;
 use lianbo_node::content::retraction::{Retraction, Target};
-use lianbo_node::entry::Lane;
+use lianbo_node::entry::{Hash, Lane};
 use lianbo_node::identity::Identity;
 use lianbo_node::ingest::Draft;
 use lianbo_node::scope::{Audience, Scope};
@@ -31,12 +31,12 @@ fn decoded(batch: &v1::FollowResponse) -> Vec<Record> {
         .collect()
 }
 
-/// An article of 5 KB that compresses badly enough to need many batches.
+/// An article of 5 KB that compresses to half of that: many do not fit into the buffers on the way.
 fn long(n: usize) -> Record {
     let Record::Article(mut article) = records::article(1, "old") else { unreachable!() };
     article.id = lianbo_node::entry::RecordId(u128::try_from(n).unwrap().to_be_bytes());
-    let digest = lianbo_node::entry::Hash::of(&n.to_be_bytes());
-    article.text = hex::encode(digest.0).repeat(80);
+    let lines = (0..80).map(|line| hex::encode(Hash::of(format!("{n} {line}").as_bytes()).0));
+    article.text = lines.collect();
     Record::Article(article)
 }
 
