@@ -8,5 +8,6 @@ mod damage;
 mod decoders;
 mod door;
 mod link;
+mod python;
 mod replicas;
 mod retractions;
