@@ -113,6 +113,8 @@ struct Planted {
     withdrawn: bool,
     article: Option<RecordId>,
     made: Option<Made>,
+    /// What a release releases.
+    of: Option<usize>,
 }
 
 impl Planted {
@@ -220,6 +222,7 @@ impl World {
             withdrawn: false,
             article,
             made: None,
+            of: None,
         };
         if author == hub {
             self.hub.write(vec![Draft::new(audience, record)]).await;
@@ -275,6 +278,7 @@ impl World {
             withdrawn: false,
             article: None,
             made: None,
+            of: Some(index),
         });
     }
 
@@ -290,7 +294,11 @@ impl World {
         if own.is_empty() {
             return;
         }
-        let target = &mut self.planted[own[step.pick % own.len()]];
+        let index = own[step.pick % own.len()];
+        for it in self.planted.iter_mut().filter(|it| it.of == Some(index)) {
+            it.withdrawn = true;
+        }
+        let target = &mut self.planted[index];
         target.withdrawn = true;
         let made = target.made.clone().unwrap();
         let unit = self.units.iter_mut().find(|unit| unit.author.site() == made.site()).unwrap();
@@ -307,6 +315,7 @@ impl World {
             withdrawn: false,
             article: None,
             made: None,
+            of: None,
         });
     }
 
@@ -472,7 +481,8 @@ fn every_byte_that_comes_out_of_a_hub_is_for_whoever_gets_it() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let world = Mutex::new(runtime.block_on(World::new()));
-    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
+    let config =
+        Config { cases: 24, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
     let case = std::sync::atomic::AtomicUsize::new(0);
     TestRunner::new(config)
         .run(&steps(), |steps| {

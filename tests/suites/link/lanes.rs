@@ -51,6 +51,18 @@ on_both! {
         }
         let first = first.unwrap();
         let mut behind = client(&hub, "village", Scope::Organization).await;
+        // The end of the journal is read behind its writers: wait until all of it went to somebody.
+        let mut ahead = client(&hub, "ahead", Scope::Organization).await;
+        let mut first_stream = ahead.follow(v1::FollowOpen::default()).await.unwrap();
+        let mut seen = 0;
+        while seen < 2000 {
+            let batch = first_stream.batch().await;
+            seen += decoded(&batch).iter().filter(|it| matches!(it, Record::Article(_))).count();
+            if !batch.cursor.is_empty() {
+                first_stream.ack(&batch).await;
+            }
+        }
+        drop((ahead, first_stream));
         let mut stream = behind.follow(v1::FollowOpen::default()).await.unwrap();
         let opening = stream.batch().await;
         assert_eq!(opening.lane, Lane::Control as i32, "control comes first");
@@ -150,12 +162,9 @@ async fn many_hidden_entries_do_not_make_a_pull_look_longer() {
     for lane in Lane::ALL {
         let tiny = v1::PullRequest { max_bytes: 1, ..pull(lane) };
         let (answers, _) = public.pull_all(&tiny).await.unwrap();
-        let carrying = answers.iter().filter(|it| !it.frame.is_empty()).count();
-        assert!(
-            answers.len() <= carrying + 1,
-            "{} answers, {carrying} with entries",
-            answers.len()
-        );
+        let empty = answers.iter().filter(|it| it.frame.is_empty()).count();
+        let told = usize::from(answers.len() == 1);
+        assert!(empty <= told, "{} answers, {empty} of them empty", answers.len());
     }
     drop(public);
     hub.close().await;
