@@ -52,9 +52,13 @@ async fn run(
     mut inbound: Streaming<v1::PushRequest>,
     answers: &mpsc::Sender<Result<v1::PushResponse, Status>>,
 ) {
-    // A broken request stream ends the call by itself; there is nobody to tell.
-    while let Ok(Some(push)) = inbound.message().await {
-        let answer = take(hub, &caller, push).await;
+    loop {
+        let answer = match inbound.message().await {
+            Ok(Some(push)) => take(hub, &caller, push).await,
+            Ok(None) => break,
+            // Larger than a message may be, for one; if the line broke, nobody hears it.
+            Err(status) => Err(status),
+        };
         let failed = answer.is_err();
         if answers.send(answer).await.is_err() || failed {
             break;
