@@ -79,6 +79,8 @@ pub(super) struct Acked {
     pub(super) hash: Hash,
     /// The article it is a revision of, if it is one.
     pub(super) article: Option<RecordId>,
+    /// The article it withdraws, if it is a retraction.
+    pub(super) withdraws: Option<RecordId>,
 }
 
 /// What the outside knows, whatever becomes of the sites.
@@ -86,9 +88,7 @@ pub(super) struct Acked {
 pub(super) struct Told {
     /// Every acknowledged write that no disk has lost since.
     pub(super) acked: Vec<Acked>,
-    /// Articles whose retraction was acknowledged.
-    pub(super) retracted: Vec<(SiteId, RecordId)>,
-    /// Acknowledged writes by kind, for the report.
+    /// How often somebody was told so, for the report.
     pub(super) written: usize,
 }
 
