@@ -1,1 +1,184 @@
+//! Every decoder of hostile bytes as a plain function: cargo-fuzz drives them (`tests/fuzz`), and the suites
+//! replay the committed corpus through them on stable. Each panics where a decoder does, or where what it took
+//! does not come back from its own encoder.
 
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lianbo_hub::enrol::ca::Ca;
+use lianbo_hub::recovery::Recovery;
+use lianbo_node::content::Record;
+use lianbo_node::entry::SiteId;
+use lianbo_node::link::tls::certificate_info;
+use lianbo_node::link::token::Token;
+use lianbo_node::wire::{
+    decode_frame, decode_head, decode_record, encode_frame, encode_head, encode_record,
+    height_to_proto, heights_from_proto, heights_to_proto,
+};
+use lianbo_proto::v1;
+use prost::Message;
+
+use crate::author::TestAuthor;
+use crate::records::{
+    START_MS, article, column, enrolment, first_seen, id, notice, receipt, release, retraction,
+    revocation,
+};
+
+/// A decoder under test.
+pub type Target = fn(&[u8]);
+
+/// Every target, by the name of its corpus folder.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("frame", frame),
+    ("head", head),
+    ("record", record),
+    ("heights", heights),
+    ("token", token),
+    ("certificate", certificate),
+    ("request", request),
+    ("recovery", recovery),
+];
+
+/// The passphrase of the recovery file in the corpus.
+const PASSPHRASE: &str = "lianbo lianbo lianbo";
+
+/// A batch of entries, compressed.
+pub fn frame(data: &[u8]) {
+    if let Ok(entries) = decode_frame(data) {
+        let again = encode_frame(&entries);
+        assert_eq!(decode_frame(&again).as_ref(), Ok(&entries));
+        for entry in &entries {
+            head(&entry.head);
+            record(entry.body.as_deref().unwrap_or_default());
+        }
+    }
+}
+
+/// A head.
+pub fn head(data: &[u8]) {
+    if let Ok(head) = decode_head(&Bytes::copy_from_slice(data)) {
+        assert_eq!(decode_head(&encode_head(&head)), Ok(head));
+    }
+}
+
+/// A body.
+pub fn record(data: &[u8]) {
+    if let Ok(Some(record)) = decode_record(&Bytes::copy_from_slice(data)) {
+        assert_eq!(decode_record(&encode_record(&record)), Ok(Some(record)));
+    }
+}
+
+/// The heights in an incarnation's first entry, as in the messages of a link.
+pub fn heights(data: &[u8]) {
+    let Ok(message) = v1::Incarnation::decode(data) else { return };
+    if let Ok(heights) = heights_from_proto(message.continues) {
+        assert_eq!(heights_from_proto(heights_to_proto(&heights)), Ok(heights));
+    }
+}
+
+/// The text of an invitation.
+pub fn token(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(token) = text.parse::<Token>() {
+        assert_eq!(token.to_text().parse(), Ok(token));
+    }
+}
+
+/// A peer's certificate.
+pub fn certificate(data: &[u8]) {
+    if let Ok(info) = certificate_info(data) {
+        assert!(!info.serial.is_empty() || info.site.is_none());
+    }
+}
+
+/// A certificate request: the hub decides everything in the certificate but the key.
+///
+/// # Panics
+/// If a request gets its way in more than the key.
+pub fn request(data: &[u8]) {
+    static CA: LazyLock<Ca> = LazyLock::new(|| {
+        Ca::generate("county", SiteId([1; 16]), START_MS, &mut rand::rng()).expect("a CA")
+    });
+    let (site, hour) = (SiteId([2; 16]), Duration::from_secs(3600));
+    if let Ok(chain) = CA.issue_site(data, site, START_MS, hour, &mut rand::rng()) {
+        let info = certificate_info(&chain[0]).expect("our own certificate reads");
+        assert_eq!((info.site, info.hub), (Some(site), None));
+    }
+}
+
+/// A recovery file.
+pub fn recovery(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(recovery) = Recovery::open(text, PASSPHRASE) {
+        assert!(!recovery.site_key_pem.is_empty());
+    }
+}
+
+/// What each corpus begins with: one valid input of every shape.
+///
+/// # Panics
+/// Never, unless the harness is broken.
+pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
+    use lianbo_node::content::receipt::Stage;
+    use lianbo_node::scope::{Audience, Scope};
+
+    let mut unit = TestAuthor::new(2);
+    let (all, hub) = (Audience::all(Scope::Organization), SiteId([1; 16]));
+    let told = unit.write(all, article(1, ""));
+    let noticed = unit.write(Audience::direct(Scope::Internal, hub), notice(2, ""));
+    let mut made = vec![told.clone(), noticed.clone()];
+    let enrolled = enrolment(&unit.identity, "yantian", Scope::Organization, false, "");
+    let records: Vec<Record> = vec![
+        column("news", ""),
+        receipt(hub, id(2), Stage::Signed, ""),
+        release(&told, Some(START_MS), ""),
+        retraction([&told, &noticed], Some(id(1)), ""),
+        first_seen([&told], START_MS),
+        revocation(hub, ""),
+        Record::Enrolment(enrolled),
+    ];
+    made.extend(records.into_iter().map(|record| unit.write(all, record)));
+    made.extend(unit.rotate(&[all]));
+    made.push(unit.reborn(all));
+    let mut seeds = Vec::new();
+    for (index, made) in made.iter().enumerate() {
+        let body = made.entry.body.as_ref().expect("a body").to_vec();
+        seeds.push(("head", format!("{index:02}"), made.entry.head.to_vec()));
+        seeds.push(("record", format!("{index:02}"), body));
+    }
+    let entries = crate::author::entries(&made);
+    seeds.push(("frame", "all".into(), encode_frame(&entries).to_vec()));
+    seeds.push(("frame", "bodiless".into(), encode_frame(&[told.without_body()]).to_vec()));
+    let heights = made
+        .iter()
+        .map(|it| {
+            let height = lianbo_node::heights::Height { seq: it.head.seq, hash: it.hash };
+            height_to_proto(&it.head.log, &height)
+        })
+        .collect();
+    let heights = v1::Incarnation { continues: heights };
+    seeds.push(("heights", "all".into(), heights.encode_to_vec()));
+    let token = Token { secret: [7; 20], ca_fingerprint: [9; 32] };
+    seeds.push(("token", "good".into(), token.to_text().as_bytes().to_vec()));
+    let mut rng = rand::rng();
+    let ca = Ca::generate("county", hub, START_MS, &mut rng).expect("a CA");
+    let (request, _) = lianbo_node::link::tls::new_csr(unit.site()).expect("a request");
+    let year = Duration::from_secs(365 * 86_400);
+    let site = ca.issue_site(&request, unit.site(), START_MS, year, &mut rng).expect("issued");
+    let names = ["hub.example".to_owned(), "10.0.0.1".to_owned()];
+    let (server, _) = ca.issue_server(hub, &names, START_MS, year, &mut rng).expect("issued");
+    seeds.push(("request", "good".into(), request));
+    seeds.push(("certificate", "site".into(), site[0].to_vec()));
+    seeds.push(("certificate", "server".into(), server[0].to_vec()));
+    seeds.push(("certificate", "ca".into(), ca.certificate().to_vec()));
+    let recovery = Recovery {
+        site: unit.site(),
+        site_key_pem: unit.identity.to_pem(),
+        ca_key_pem: ca.key_pem(),
+        ca_certificate_pem: ca.certificate_pem(),
+    };
+    let sealed = recovery.seal(PASSPHRASE, &mut rng).expect("sealed");
+    seeds.push(("recovery", "good".into(), sealed.into_bytes()));
+    seeds
+}

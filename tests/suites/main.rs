@@ -1,8 +1,11 @@
 //! The suites that cross crates, one module each.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is the point")]
 
 mod arrows;
 mod audience;
+mod commands;
 mod damage;
+mod decoders;
 mod demo;
 mod door;
 mod link;

@@ -79,7 +79,7 @@ impl Command {
             }
             None => config.database.clone(),
         };
-        let fresh = Fresh::claim(folder)?;
+        let mut fresh = Fresh::claim(folder)?;
         let now = SystemClock.now();
         let (keys, told) = match &self.recover {
             Some(file) => (self.recovered(file).await?, None),
@@ -88,7 +88,9 @@ impl Command {
                 (keys, Some(told))
             }
         };
-        let store = Store::open(&database_address(folder, &database)).await?;
+        let address = database_address(folder, &database);
+        fresh.database(&address)?;
+        let store = Store::open(&address).await?;
         if Meta::load(&mut store.read().await?).await?.is_some() {
             let next = "give an empty database, or run the other commands on this one";
             return Err(advise("the database holds a site already", next).into());

@@ -71,9 +71,10 @@ fn status(error: &anyhow::Error) -> u8 {
 fn report(error: &anyhow::Error) -> String {
     let mut text = format!("error: {error}");
     let mut said = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        // Many errors repeat their cause in their own words.
-        if !said.contains(&cause) {
+    for error in error.chain().skip(1) {
+        let cause = error.to_string();
+        // Many errors repeat their cause in their own words, and tonic's says nothing at all.
+        if !said.contains(&cause) && !error.is::<tonic::transport::Error>() {
             text.push_str("\n  caused by: ");
             text.push_str(&cause);
         }

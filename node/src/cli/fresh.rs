@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -30,6 +31,7 @@ const FILES: [&str; 10] = [
 #[derive(Debug)]
 pub struct Fresh {
     folder: PathBuf,
+    database: Option<PathBuf>,
     made: bool,
     kept: bool,
 }
@@ -51,7 +53,25 @@ impl Fresh {
         // Asked before anything is spent on it.
         tempfile::tempfile_in(folder)
             .with_context(|| format!("cannot write into the folder {}", folder.display()))?;
-        Ok(Self { folder: folder.to_owned(), made, kept: false })
+        Ok(Self { folder: folder.to_owned(), database: None, made, kept: false })
+    }
+
+    /// Makes an empty file (0600) for a SQLite database, which keeps its mode whatever the folder's is: what
+    /// is internal is nobody else's on this machine. `address` is as in
+    /// [`Store::open`](crate::store::Store::open).
+    pub fn database(&mut self, address: &str) -> anyhow::Result<()> {
+        let Some(path) = address.strip_prefix("sqlite:").map(PathBuf::from) else { return Ok(()) };
+        if path.exists() {
+            return Ok(());
+        }
+        fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("cannot make the database {}", path.display()))?;
+        self.database = Some(path);
+        Ok(())
     }
 
     /// The site is complete.
@@ -61,7 +81,6 @@ impl Fresh {
 }
 
 fn make(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
@@ -69,6 +88,9 @@ impl Drop for Fresh {
     fn drop(&mut self) {
         if self.kept {
             return;
+        }
+        if let Some(path) = &self.database {
+            drop(fs::remove_file(path));
         }
         for file in FILES {
             // What is not there need not go.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use tonic::Code;
 
 use super::{Fresh, Global, Output, advise, input};
 use crate::clock::SystemClock;
@@ -46,9 +45,10 @@ impl Command {
         let kept = kept.map(|text| text.to_string());
         let proxy = config::variable("LIANBO_HUB__PROXY").or_else(|| kept.clone());
         let proxy = proxy.as_deref().map(Proxy::parse).transpose()?;
-        let fresh = Fresh::claim(folder)?;
+        let mut fresh = Fresh::claim(folder)?;
         let database = config::default_database();
         let address = config::database_address(folder, &database);
+        fresh.database(&address)?;
         // Opened before the token is spent: a disk that cannot hold it must not cost a token.
         let store = Store::open(&address).await?;
         let clock = Arc::new(SystemClock);
@@ -81,7 +81,7 @@ impl Command {
 
 /// What to do about a token that does not do.
 const ASK: &str =
-    "copy the token again, whole, or ask the hub's operator for a new one (lianbo-hub invite)";
+    "if that does not help, ask the hub's operator for a new token (lianbo-hub invite)";
 
 async fn keep(
     folder: &Path,
@@ -137,7 +137,6 @@ fn advice(error: JoinError) -> anyhow::Error {
         JoinError::Tls { source: TlsProblem::Clock { .. }, .. } => {
             "set the clock, then use the same token again"
         }
-        JoinError::Refused { code: Code::NotFound | Code::AlreadyExists, .. } => ASK,
         JoinError::Broken(_) => {
             "try the same token again; if it turns out to be spent, ask the hub's operator to revoke \
              this unit and to make a new one"

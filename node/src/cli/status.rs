@@ -1,7 +1,5 @@
 //! `status`: how this node stands with its hub.
 
-use std::collections::HashMap;
-
 use clap::Args;
 use serde::Serialize;
 
@@ -86,15 +84,7 @@ async fn gather(tx: &mut Tx, desk: &Desk, config: &NodeConfig) -> anyhow::Result
     let meta = Meta::load(tx).await?.ok_or(crate::lifecycle::OpenError::Empty)?;
     let (logs, accepted_at_ms) = logs(tx, &meta, config.hub.ceiling).await?;
     let waiting = logs.iter().filter_map(|log| Some(log.here.saturating_sub(log.at_hub?))).sum();
-    let facts =
-        tx.all("SELECT key, value FROM meta WHERE key IN ('link_state', 'link_at')", args![]);
-    let mut facts: HashMap<String, Vec<u8>> = facts
-        .await?
-        .iter()
-        .map(|row| Ok((row.get(0)?, row.get(1)?)))
-        .collect::<Result<_, StoreError>>()?;
-    let link_at = facts.remove("link_at").and_then(|it| it.try_into().ok()).map(i64::from_be_bytes);
-    let link = facts.remove("link_state").map(|it| String::from_utf8_lossy(&it).into_owned());
+    let link = journal::link_state(tx).await?;
     Ok(Status {
         site: desk.own(),
         unit_code: config.unit.code.clone(),
@@ -106,9 +96,9 @@ async fn gather(tx: &mut Tx, desk: &Desk, config: &NodeConfig) -> anyhow::Result
             site: config.hub.site.clone(),
             name: config.hub.name.clone(),
             url: config.hub.url.clone(),
-            link,
-            link_at_ms: link_at,
-            read_before: tx.optional("SELECT lane FROM cursors LIMIT 1", args![]).await?.is_some(),
+            link_at_ms: link.as_ref().map(|it| it.at_ms),
+            link: link.map(|it| it.state),
+            read_before: !journal::cursors(tx).await?.is_empty(),
             accepted_at_ms,
         },
         entries: journal::end(tx).await?.position,
@@ -154,20 +144,14 @@ const fn lane(lane: crate::entry::Lane) -> &'static str {
 }
 
 async fn refusals(tx: &mut Tx) -> Result<Vec<Refused>, StoreError> {
-    let sql = "SELECT l.scope, l.addressee, r.seq, r.reason, r.message FROM refusals r \
-               JOIN logs l ON l.log = r.log ORDER BY r.log, r.seq";
-    let rows = tx.all(sql, args![]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Refused {
-                scope: row.get(0)?,
-                addressee: row.get(1)?,
-                seq: row.get(2)?,
-                reason: row.get(3)?,
-                message: row.get(4)?,
-            })
-        })
-        .collect()
+    let refused = journal::refusals(tx).await?.into_iter().map(|it| Refused {
+        scope: it.log.audience.scope,
+        addressee: it.log.audience.addressee,
+        seq: it.seq,
+        reason: it.reason,
+        message: it.message,
+    });
+    Ok(refused.collect())
 }
 
 fn text(status: &Status) -> String {

@@ -101,9 +101,8 @@ impl<'t> Appender<'t> {
             let mut segment = vec![first];
             // What binds keys is folded before what may be signed with them.
             while let Some(next) = items.peek() {
-                let before = &segment[segment.len() - 1].0.record;
-                let rebinds = matches!(before, Some(Record::KeyChange(_)));
-                if rebinds || binds(before.as_ref()) != binds(next.0.record.as_ref()) {
+                let before = binds(segment[segment.len() - 1].0.record.as_ref());
+                if before == Binds::OwnKeys || before != binds(next.0.record.as_ref()) {
                     break;
                 }
                 segment.extend(items.next());
@@ -457,8 +456,22 @@ fn folding_of(position: i64, received_ms: i64, item: &Verified) -> Option<Foldin
     Some(Folding { position, received_ms, hash: item.hash, head: &item.head, record })
 }
 
-fn binds(record: Option<&Record>) -> bool {
-    matches!(record, Some(Record::Enrolment(_) | Record::KeyChange(_) | Record::Revocation(_)))
+/// What an entry changes in who may sign with which key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Binds {
+    Nothing,
+    /// A hub's word on others.
+    Members,
+    /// A site's word on itself: the next entry may rest on it, be it such a one too.
+    OwnKeys,
+}
+
+fn binds(record: Option<&Record>) -> Binds {
+    match record {
+        Some(Record::Enrolment(_) | Record::Revocation(_)) => Binds::Members,
+        Some(Record::KeyChange(_)) => Binds::OwnKeys,
+        _ => Binds::Nothing,
+    }
 }
 
 fn slug(item: &Verified) -> Option<String> {

@@ -3,11 +3,12 @@
 use futures_util::future::BoxFuture;
 
 use super::append::Appender;
+use super::verify::verify_one;
 use super::{IngestError, Verified, Written};
 use crate::args;
+use crate::content::Record;
 use crate::content::site::IncarnationStart;
-use crate::content::{self, Record};
-use crate::entry::{BlobRef, Entry, Hash, Head, Lane, LogId, MAX_BODY, sign_head};
+use crate::entry::{BlobRef, Entry, Hash, Head, Lane, LogId, sign_head};
 use crate::heights::Height;
 use crate::identity::Identity;
 use crate::journal::{Meta, Standing, log_from_row};
@@ -147,22 +148,17 @@ impl Author {
             body_size: body.len() as u64,
             blobs: draft.blobs,
         };
-        let refusal = if body.len() > MAX_BODY {
-            Some(content::RuleError::Broken("the text is larger than 1 MiB").into())
-        } else {
-            content::check(&head, &draft.record).err().map(super::Refusal::from)
-        };
-        if let Some(refusal) = refusal {
-            return Ok(Err(IngestError::Rule(refusal)));
-        }
         let bytes = encode_head(&head);
         let signature = sign_head(identity.signing_key(), &bytes);
-        let entry = Entry { head: bytes, signature, body: Some(body) };
-        let hash = entry.hash();
+        // Read back as a peer will read it: what others would refuse must not be written here.
+        let sealed = match verify_one(Entry { head: bytes, signature, body: Some(body) }) {
+            Ok(sealed) => sealed,
+            Err(refusal) => return Ok(Err(IngestError::Rule(refusal))),
+        };
         self.lamport += 1;
         self.tips.retain(|(known, ..)| *known != log);
-        self.tips.push((log, head.seq, Some(hash)));
-        Ok(Ok(Verified { entry, hash, head, record: Some(draft.record) }))
+        self.tips.push((log, head.seq, Some(sealed.hash)));
+        Ok(Ok(sealed))
     }
 
     /// The first word of a new life of the data to an audience that earlier lives wrote to: the heads it

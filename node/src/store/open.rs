@@ -62,7 +62,12 @@ impl Store {
             .busy_timeout(Duration::from_secs(30));
         let writer =
             SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        migrate(&SQLITE, &mut *writer.acquire().await?).await?;
+        let migrated = migrate(&SQLITE, &mut *writer.acquire().await?).await;
+        if let Err(error) = migrated {
+            // Closed here and now, so that no file of a refused database stays behind open.
+            writer.close().await;
+            return Err(error);
+        }
         let readers =
             SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.read_only(true));
         Ok(Self(Engine::Sqlite { writer, readers }))

@@ -170,8 +170,9 @@ on_both! {
         let enrolled = enrolment(&unit.identity, "wugong", Scope::Organization, false, "");
         let early = unit.write(ALL, article(1, ""));
         let enrolled = site.hub.write(enrolled.audience(), Record::Enrolment(enrolled));
-        let first = unit.write(ALL, article(2, ""));
-        let mut batch = vec![early.clone(), enrolled, first];
+        let mut batch = vec![early.clone(), enrolled];
+        batch.extend(unit.rotate(&[ALL]));
+        batch.push(unit.write(ALL, article(2, "")));
         for n in 3..6 {
             batch.extend(unit.rotate(&[ALL]));
             batch.push(unit.write(ALL, article(n, "")));

@@ -44,7 +44,6 @@ impl List {
         let filter = ArticleFilter {
             site,
             column: self.column,
-            carrier: None,
             limit: self.limit,
             offset: self.offset,
             ..ArticleFilter::default()
