@@ -28,7 +28,7 @@ use crate::{figures, rpc};
 /// How long what is under way may take after a stop; then connections are cut.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often the floor under the clock is raised, and the hub's own certificate looked at.
-const HOURLY: Duration = Duration::from_secs(3600);
+const HOURLY: Duration = Duration::from_hours(1);
 /// Key of the floor under the clock in table `meta`.
 const FLOOR: &str = "clock_floor";
 

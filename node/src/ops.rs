@@ -14,12 +14,11 @@ static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Serves `/live`, `/ready` and `/metrics` of a site until it stops.
 pub fn serve(site: &Site, listener: TcpListener) -> anyhow::Result<()> {
-    let handle = match RECORDER.get() {
-        Some(handle) => handle.clone(),
-        None => {
-            let handle = PrometheusBuilder::new().install_recorder()?;
-            RECORDER.get_or_init(|| handle).clone()
-        }
+    let handle = if let Some(handle) = RECORDER.get() {
+        handle.clone()
+    } else {
+        let handle = PrometheusBuilder::new().install_recorder()?;
+        RECORDER.get_or_init(|| handle).clone()
     };
     let stop = || site.stop.clone().cancelled_owned();
     site.tasks.spawn(web::upkeep(handle.clone(), stop()));

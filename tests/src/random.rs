@@ -166,5 +166,5 @@ fn goes_wider(original: &Made, scope: Scope) -> bool {
 }
 
 fn record(step: &Step) -> RecordId {
-    if step.pick % 2 == 0 { id(step.record) } else { id(step.record + 10) }
+    if step.pick.is_multiple_of(2) { id(step.record) } else { id(step.record + 10) }
 }

@@ -1,5 +1,6 @@
 //! The suites that cross crates, one module each.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is the point")]
+#![expect(clippy::cast_possible_wrap, reason = "counts of tests are small")]
 
 mod arrows;
 mod audience;
@@ -11,3 +12,4 @@ mod door;
 mod link;
 mod replicas;
 mod retractions;
+mod simulation;

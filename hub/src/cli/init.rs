@@ -45,8 +45,9 @@ pub struct Command {
     /// once (`init`), or asked for (`init --recover`; from stdin where that is no terminal)
     #[arg(long, value_name = "FILE")]
     recovery_passphrase_file: Option<PathBuf>,
-    /// A file whose first line is the database's address, sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME,
-    /// kept in lianbo.toml (or set LIANBO_DATABASE, then and for every command)
+    /// A file whose first line is the database's address, `sqlite:PATH` or
+    /// `postgres://USER:PASSWORD@HOST/NAME`, kept in lianbo.toml (or set `LIANBO_DATABASE`, then and for
+    /// every command)
     #[arg(long, value_name = "FILE")]
     database_file: Option<PathBuf>,
     /// Raise a hub again from its recovery file. It signs nothing until `resume`: first let its nodes
@@ -81,12 +82,11 @@ impl Command {
         };
         let mut fresh = Fresh::claim(folder)?;
         let now = SystemClock.now();
-        let (keys, told) = match &self.recover {
-            Some(file) => (self.recovered(file).await?, None),
-            None => {
-                let (keys, told) = self.generated(folder, now).await?;
-                (keys, Some(told))
-            }
+        let (keys, told) = if let Some(file) = &self.recover {
+            (self.recovered(file).await?, None)
+        } else {
+            let (keys, told) = self.generated(folder, now).await?;
+            (keys, Some(told))
         };
         let address = database_address(folder, &database);
         fresh.database(&address)?;

@@ -525,9 +525,3 @@ fn refuse(item: &Verified, origin: Origin, known: bool, revoked: bool) -> Option
     }
     None
 }
-
-/// The logs some entries belong to.
-pub(super) fn logs_of(items: &[(Verified, Origin)]) -> Vec<LogId> {
-    let logs: BTreeSet<LogId> = items.iter().map(|(item, _)| item.head.log).collect();
-    logs.into_iter().collect()
-}

@@ -5,7 +5,7 @@ mod links;
 mod meta;
 mod read;
 
-pub use heights::{forks, heights_of_all, heights_of_site, log_from_row};
+pub use heights::{forks, heights_of_all, heights_of_site, log_from_row, not_held};
 pub use links::{
     LinkState, Refused, clear_cursors, cursors, forget_refusals, link_state, note_refusals,
     note_risen, refusals, resync, risen, save_cursor, set_link_state, set_resync, subscriptions,

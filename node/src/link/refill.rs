@@ -27,15 +27,17 @@ impl Uplink {
         );
         self.change_meta(|meta| meta.standing = Standing::Restored).await?;
         let held = journal::heights_of_all(&mut self.store.read().await?).await?;
-        let held = heights_to_proto(&greeting.nameable(held));
+        // Own logs are taken whole: the hub may hold another branch of any of them.
+        let mut held = greeting.nameable(held);
+        held.retain(|log, _| log.site != self.identity.site);
+        let held = heights_to_proto(&held);
         for lane in Lane::ALL {
             let mut cursor = bytes::Bytes::new();
             loop {
                 let request = v1::PullRequest {
                     lane: lane as i32,
                     cursor,
-                    // Logs of which the hub holds another branch are taken whole.
-                    held: held.iter().filter(|held| !names_fork(held, greeting)).cloned().collect(),
+                    held: held.clone(),
                     subscriptions: subscriptions_to_proto(&greeting.subscriptions),
                     refill: true,
                     max_bytes: 0,
@@ -63,8 +65,4 @@ impl Uplink {
         meta.save(&mut tx).await?;
         tx.commit().await
     }
-}
-
-fn names_fork(held: &v1::LogHeight, greeting: &Greeting) -> bool {
-    crate::wire::log_from_proto(held.log.clone()).is_ok_and(|log| greeting.forked.contains(&log))
 }
