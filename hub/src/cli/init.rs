@@ -12,7 +12,7 @@ use lianbo_node::content::site::Unit;
 use lianbo_node::identity::Identity;
 use lianbo_node::journal::{Meta, Standing};
 use lianbo_node::lifecycle::{self, KEY_FILE, Site};
-use lianbo_node::link::tls::{ca_fingerprint, write_file};
+use lianbo_node::link::tls::ca_fingerprint;
 use lianbo_node::store::Store;
 use zeroize::Zeroizing;
 
@@ -95,9 +95,10 @@ impl Command {
             let next = "give an empty database, or run the other commands on this one";
             return Err(advise("the database holds a site already", next).into());
         }
-        let path = folder.join(KEY_FILE);
-        write_file(&path, keys.identity.to_pem().as_bytes(), 0o600)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        if let Some(Told { text, path, .. }) = &told {
+            fresh.write(path, text.as_bytes())?;
+        }
+        fresh.write(&folder.join(KEY_FILE), keys.identity.to_pem().as_bytes())?;
         keys.ca.save(folder)?;
         config::save(folder, &config)?;
         let own = (keys.identity.site, keys.identity.public());
@@ -115,10 +116,6 @@ impl Command {
             written?;
         } else {
             store.close().await;
-        }
-        if let Some(Told { text, path, .. }) = &told {
-            write_file(path, text.as_bytes(), 0o600)
-                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         fresh.keep();
         said(global, own.0, &hex::encode(hash), told.as_ref())

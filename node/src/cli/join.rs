@@ -47,7 +47,8 @@ impl Command {
         let proxy = proxy.as_deref().map(Proxy::parse).transpose()?;
         let mut fresh = Fresh::claim(folder)?;
         let database = config::default_database();
-        let address = config::database_address(folder, &database);
+        let used = config::variable("LIANBO_DATABASE").unwrap_or_else(|| database.clone());
+        let address = config::database_address(folder, &used);
         fresh.database(&address)?;
         // Opened before the token is spent: a disk that cannot hold it must not cost a token.
         let store = Store::open(&address).await?;
