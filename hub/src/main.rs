@@ -26,7 +26,11 @@ struct Cli {
 enum Command {
     Init(Box<init::Command>),
     /// Run the listeners for sites, the pages and the figures, until SIGTERM or Ctrl-C
-    Serve,
+    Serve {
+        /// Stop as well when stdin ends: for a program that starts this one and must not leave it behind
+        #[arg(long)]
+        until_eof: bool,
+    },
     Invite(invite::Command),
     Sites(sites::Command),
     Revoke(revoke::Command),
@@ -59,9 +63,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         command => command,
     };
     let config: HubConfig = config::load(&global.data)?;
-    if matches!(command, Command::Serve) {
+    if let Command::Serve { until_eof } = command {
         logging::start(&config.log)?;
-        return lianbo_hub::serve::run(&global.data, config).await;
+        return lianbo_hub::serve::run(&global.data, config, until_eof).await;
     }
     at_desk(command, &global, &config).await
 }
@@ -80,7 +84,7 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
         Command::Verify(command) => command.run(desk).await,
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => hub_resume::run(command, desk, config).await,
-        Command::Init(_) | Command::Serve | Command::Demo(_) => Ok(()),
+        Command::Init(_) | Command::Serve { .. } | Command::Demo(_) => Ok(()),
     })
     .await
 }

@@ -28,7 +28,7 @@ use crate::{figures, rpc};
 /// How long what is under way may take after a stop; then connections are cut.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often the floor under the clock is raised, and the hub's own certificate looked at.
-const HOURLY: Duration = Duration::from_secs(3600);
+const HOURLY: Duration = Duration::from_hours(1);
 /// Key of the floor under the clock in table `meta`.
 const FLOOR: &str = "clock_floor";
 
@@ -55,8 +55,8 @@ pub struct Running {
     site: Site,
 }
 
-/// Serves the hub in `folder` until SIGTERM or Ctrl-C.
-pub async fn run(folder: &Path, config: HubConfig) -> anyhow::Result<()> {
+/// Serves the hub in `folder` until SIGTERM or Ctrl-C; with `until_eof`, until the end of stdin at the latest.
+pub async fn run(folder: &Path, config: HubConfig, until_eof: bool) -> anyhow::Result<()> {
     let lock = lifecycle::lock(folder)?;
     let site = Site::open(folder, &database_address(folder, &config.database)).await?;
     let running = start(site, &config).await?;
@@ -75,7 +75,7 @@ pub async fn run(folder: &Path, config: HubConfig) -> anyhow::Result<()> {
     if running.hub.members().refilling() {
         warn!("this hub may have lost data: it signs nothing until `lianbo-hub resume`");
     }
-    let signal = ops::stop_signal().await?;
+    let signal = ops::stop_signal(until_eof).await?;
     info!(signal, "stopping");
     running.stop().await;
     drop(lock);

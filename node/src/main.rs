@@ -9,6 +9,7 @@ use lianbo_node::cli::{
 };
 use lianbo_node::config::{self, NodeConfig};
 use lianbo_node::entry::SiteId;
+use lianbo_node::serve::{self, Until};
 
 /// Lianbo (联播): a unit's own node. Its articles and notices, written and read here, shared through
 /// the county's hub.
@@ -27,7 +28,11 @@ struct Cli {
 enum Command {
     Join(join::Command),
     /// Run the link to the hub, the pages and the figures, until SIGTERM or Ctrl-C
-    Serve,
+    Serve {
+        /// Stop as well when stdin ends: for a program that starts this one and must not leave it behind
+        #[arg(long)]
+        until_eof: bool,
+    },
     /// Exchange with the hub what either side lacks, then end
     Sync {
         /// One round, for timers; a link that stays open is `serve`
@@ -60,13 +65,14 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         return command.run(&global).await;
     }
     let config: NodeConfig = config::load(&global.data)?;
-    let once = match &cli.command {
-        Command::Serve => false,
-        Command::Sync { once } => *once,
+    let until = match &cli.command {
+        Command::Serve { until_eof: true } => Until::StoppedOrEof,
+        Command::Serve { until_eof: false } => Until::Stopped,
+        Command::Sync { .. } => Until::Once,
         _ => return at_desk(cli.command, &global, &config).await,
     };
     logging::start(&config.log)?;
-    lianbo_node::serve::run(&global.data, config, once).await
+    serve::run(&global.data, config, until).await
 }
 
 async fn at_desk(command: Command, global: &Global, config: &NodeConfig) -> anyhow::Result<()> {
@@ -85,7 +91,7 @@ async fn at_desk(command: Command, global: &Global, config: &NodeConfig) -> anyh
         Command::Verify(command) => command.run(desk).await,
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => command.run(desk).await.map(drop),
-        Command::Join(_) | Command::Serve | Command::Sync { .. } => Ok(()),
+        Command::Join(_) | Command::Serve { .. } | Command::Sync { .. } => Ok(()),
     })
     .await
 }

@@ -106,11 +106,12 @@ pub(super) fn subscriptions(list: Vec<v1::Subscription>) -> Result<Vec<Subscript
     }
     list.into_iter()
         .map(|it| {
-            let site = match it.site.is_empty() {
-                true => None,
-                false => Some(SiteId::from_slice(&it.site).ok_or_else(|| {
+            let site = if it.site.is_empty() {
+                None
+            } else {
+                Some(SiteId::from_slice(&it.site).ok_or_else(|| {
                     Status::invalid_argument("a subscription's site id is not 16 bytes")
-                })?),
+                })?)
             };
             lianbo_node::content::site::check_code(&it.column)
                 .map_err(|error| Status::invalid_argument(error.to_string()))?;

@@ -97,6 +97,7 @@ pub async fn page(
     max_bytes: usize,
 ) -> Result<Page, StoreError> {
     const ROWS: usize = 1024;
+    let upto = upto.max(after);
     // The condition only spares reading; `Filter::lets` decides.
     let (condition, values) = condition(filter, after, upto);
     let sql = format!(

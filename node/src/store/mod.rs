@@ -6,6 +6,7 @@
 
 mod error;
 mod open;
+mod still;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tx;
@@ -13,5 +14,6 @@ mod value;
 
 pub use error::StoreError;
 pub use open::Store;
+pub use still::Still;
 pub use tx::Tx;
 pub use value::{FromSql, Row, Value};

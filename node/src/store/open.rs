@@ -12,7 +12,7 @@ use sqlx::sqlite::{
 };
 
 use super::tx::Inner;
-use super::{StoreError, Tx};
+use super::{Still, StoreError, Tx};
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 #[cfg(feature = "postgres")]
@@ -24,7 +24,11 @@ const APPEND_LOCK: i64 = 0x6c69_616e_626f;
 
 /// A database and its connections. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Store(Engine);
+pub struct Store {
+    engine: Engine,
+    /// Simulated time waits for it.
+    still: bool,
+}
 
 #[derive(Clone, Debug)]
 enum Engine {
@@ -51,6 +55,16 @@ impl Store {
         Err(StoreError::BadAddress(format!("{scheme}:…")))
     }
 
+    fn of(engine: Engine) -> Self {
+        Self { engine, still: false }
+    }
+
+    /// The same store for a simulation: its clock stands still while a transaction is open.
+    #[must_use]
+    pub fn stilled(self) -> Self {
+        Self { still: true, ..self }
+    }
+
     /// Opens or makes a SQLite database in the file `path`.
     pub async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
@@ -70,7 +84,7 @@ impl Store {
         }
         let readers =
             SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.read_only(true));
-        Ok(Self(Engine::Sqlite { writer, readers }))
+        Ok(Self::of(Engine::Sqlite { writer, readers }))
     }
 
     /// A SQLite database in memory, gone when dropped. One connection reads and writes: for simulations.
@@ -83,7 +97,7 @@ impl Store {
             .connect_with(options)
             .await?;
         migrate(&SQLITE, &mut *pool.acquire().await?).await?;
-        Ok(Self(Engine::Sqlite { writer: pool.clone(), readers: pool }))
+        Ok(Self::of(Engine::Sqlite { writer: pool.clone(), readers: pool }))
     }
 
     #[cfg(feature = "postgres")]
@@ -93,19 +107,20 @@ impl Store {
             .options([("synchronous_commit", "on")]);
         let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
         migrate(&POSTGRES, &mut *pool.acquire().await?).await?;
-        Ok(Self(Engine::Postgres(pool)))
+        Ok(Self::of(Engine::Postgres(pool)))
     }
 
     /// Begins a transaction that writes. One at a time over all processes on this database.
     #[expect(clippy::disallowed_methods, reason = "the one place that begins transactions")]
     pub async fn write(&self) -> Result<Tx, StoreError> {
-        Ok(match &self.0 {
+        let still = self.still.then(Still::begin);
+        Ok(match &self.engine {
             Engine::Sqlite { writer, .. } => {
-                Tx(Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?))
+                Tx(Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?), still)
             }
             #[cfg(feature = "postgres")]
             Engine::Postgres(pool) => {
-                let mut tx = Tx(Inner::Postgres(pool.begin().await?));
+                let mut tx = Tx(Inner::Postgres(pool.begin().await?), still);
                 tx.execute("SELECT pg_advisory_xact_lock($1)", crate::args![APPEND_LOCK]).await?;
                 tx
             }
@@ -115,18 +130,22 @@ impl Store {
     /// Begins a transaction that reads one unmoving state.
     #[expect(clippy::disallowed_methods, reason = "the one place that begins transactions")]
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        Ok(match &self.0 {
-            Engine::Sqlite { readers, .. } => Tx(Inner::Sqlite(readers.begin().await?)),
+        let still = self.still.then(Still::begin);
+        Ok(match &self.engine {
+            Engine::Sqlite { readers, .. } => Tx(Inner::Sqlite(readers.begin().await?), still),
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => Tx(Inner::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
-            )),
+            Engine::Postgres(pool) => Tx(
+                Inner::Postgres(
+                    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+                ),
+                still,
+            ),
         })
     }
 
     /// Closes every connection; waits until those in use come back.
     pub async fn close(&self) {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite { writer, readers } => {
                 readers.close().await;
                 writer.close().await;

@@ -6,14 +6,14 @@ use std::fmt;
 use sqlx::Postgres;
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
-use super::{Row, StoreError, Value};
+use super::{Row, Still, StoreError, Value};
 
 /// Most rows of one multi-row statement. With a power of two, few texts of statements fill the
 /// engines' caches of prepared ones.
 const MAX_ROWS: usize = 256;
 
 /// A transaction. Dropped without [`Tx::commit`], it never happened.
-pub struct Tx(pub(super) Inner);
+pub struct Tx(pub(super) Inner, pub(super) Option<Still>);
 
 pub(super) enum Inner {
     Sqlite(Transaction<'static, Sqlite>),
@@ -140,6 +140,7 @@ impl Tx {
             #[cfg(feature = "postgres")]
             Inner::Postgres(tx) => tx.commit().await?,
         }
+        drop(self.1);
         Ok(())
     }
 }
