@@ -64,6 +64,14 @@ on_both! {
         site.close().await;
     }
 
+    async fn a_body_that_nothing_withdrew_is_missed(database) {
+        let mut site = TestSite::hub(database).await;
+        healthy(&mut site).await;
+        site.damage("UPDATE entries SET body = NULL WHERE position = 5").await;
+        assert_eq!(named(&site).await, [5]);
+        site.close().await;
+    }
+
     async fn a_value_of_the_wrong_length_is_named_and_does_not_stop_the_search(database) {
         let mut site = TestSite::hub(database).await;
         healthy(&mut site).await;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lianbo_node::entry::Entry;
 use lianbo_node::ingest::Origin;
-use lianbo_node::wire::{decode_frame, heights_to_proto};
+use lianbo_node::wire::{decode_frame, decode_head, heights_to_proto};
 use lianbo_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -66,6 +67,15 @@ async fn run(
     }
 }
 
+/// Whether a frame holds this hub's own entries and no others. Whoever has one got it from here, so it is
+/// taken back at any time: a node may have been away when the hub lost it, and come back late.
+fn gives_back(hub: &Hub, entries: &[Entry]) -> bool {
+    let own = |entry: &Entry| {
+        decode_head(&entry.head).is_ok_and(|head| head.log.site == hub.identity.site)
+    };
+    !entries.is_empty() && entries.iter().all(own)
+}
+
 async fn take(
     hub: &Hub,
     caller: &Caller,
@@ -80,7 +90,7 @@ async fn take(
     let origin = Origin::Below {
         site: caller.site,
         ceiling: caller.ceiling(),
-        refill: hub.members().refilling(),
+        refill: hub.members().refilling() || gives_back(hub, &entries),
     };
     let taken = hub.door.take(entries, origin).await.map_err(|error| door_failed(&error))?;
     if hub.members().refilling() && taken.accepted() > 0 {
