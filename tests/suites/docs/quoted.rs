@@ -66,15 +66,15 @@ fn commands(line: &str, at: usize, whole: bool) -> Vec<Command> {
     let mut current: Option<Command> = None;
     let mut before = String::new();
     for word in words(line) {
-        // `cargo build -p lianbo-hub` names a package.
-        let packages = ["-p", "--bin", "--package"].contains(&before.as_str());
+        // `cargo build -p lianbo-hub`, `journalctl -u lianbo-hub`: a package, a service.
+        let named = ["-p", "--bin", "--package", "-u"].contains(&before.as_str());
         before.clone_from(&word);
         let name = word.rsplit('/').next().unwrap_or_default();
         if matches!(word.as_str(), "|" | ";" | "&" | "&&" | "||" | ">" | "<" | ">>" | "2>" | "#") {
             commands.extend(current.take());
         } else if let Some(command) = &mut current {
             command.words.push(word);
-        } else if PROGRAMS.contains(&name) && !packages {
+        } else if PROGRAMS.contains(&name) && !named {
             current = Some(Command { line: at, words: vec![name.to_owned()], whole });
         }
     }
