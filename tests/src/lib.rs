@@ -6,7 +6,10 @@
 
 pub mod author;
 pub mod fuzz;
+pub mod ledger;
 pub mod net;
+pub mod process;
+pub mod pusher;
 pub mod random;
 pub mod raw;
 pub mod records;

@@ -11,6 +11,7 @@ mod demo;
 mod docs;
 mod door;
 mod link;
+mod python;
 mod replicas;
 mod retractions;
 mod simulation;
