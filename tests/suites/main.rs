@@ -8,6 +8,7 @@ mod commands;
 mod damage;
 mod decoders;
 mod demo;
+mod docs;
 mod door;
 mod link;
 mod python;
