@@ -15,6 +15,7 @@ use lianbo_node::link::tls::Connections;
 use lianbo_node::scope::{Reader, Scope};
 use lianbo_node::store::{Store, StoreError};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -22,6 +23,9 @@ use tracing::{info, warn};
 use crate::acks::Acks;
 use crate::enrol::ca::Ca;
 use crate::tail::Tail;
+
+/// How often the facts about this hub are looked at, which other processes may change.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A running hub.
 #[derive(Debug)]
@@ -112,6 +116,24 @@ impl Members {
         Ok(Self { meta, sites })
     }
 
+    /// A site as a reader behind a listener, and the narrowest scope that rises from it; `None` for one
+    /// that does not belong. While this hub fills up what it lost, it may not know yet a site that it once
+    /// enrolled: that one refills it through the listener's scope, and reads what anybody may, for
+    /// nobody knows its ceiling, or whether it was revoked.
+    pub(crate) fn crossing(&self, site: SiteId, listener: Scope) -> Option<(Reader, Scope)> {
+        match self.sites.get(&site) {
+            Some(member) if member.revoked => None,
+            Some(member) => {
+                let reader = Reader::site(site, member.ceiling, listener);
+                Some((reader, reader.ceiling))
+            }
+            None if self.refilling() => {
+                Some((Reader::site(site, Scope::Public, listener), listener))
+            }
+            None => None,
+        }
+    }
+
     /// Whether this hub lost data and takes any authentic entry to fill up.
     pub fn refilling(&self) -> bool {
         self.meta.standing == Standing::Restored
@@ -162,13 +184,14 @@ impl Hub {
 
     /// Reads anew who belongs; cuts off who no longer does.
     pub async fn refresh_members(&self) -> Result<(), StoreError> {
-        let members = Members::load(&self.store).await?;
+        let members = Arc::new(Members::load(&self.store).await?);
+        // Known first, cut off then: what connects in between is refused call by call.
+        self.members.send_replace(members.clone());
         for (site, member) in &members.sites {
             if member.revoked && self.connections.close(*site) > 0 {
                 info!(%site, unit = %member.unit.code, "revoked: its connections are closed");
             }
         }
-        self.members.send_replace(Arc::new(members));
         Ok(())
     }
 
@@ -191,22 +214,39 @@ impl Hub {
 
     async fn watch_members(&self) {
         let mut control = self.tail.control_end();
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stale = false;
         loop {
-            tokio::select! {
+            let told = tokio::select! {
                 () = self.stop.cancelled() => break,
-                changed = control.changed() => if changed.is_err() { break },
-            }
-            if let Err(error) = self.refresh_members().await {
-                warn!(%error, "who belongs could not be read; trying again at the next control entry");
+                changed = control.changed() => if changed.is_err() { break } else { true },
+                _ = look.tick() => false,
+            };
+            // Another process may have said that this hub signs again, or that it was restored.
+            let outcome = match told || stale {
+                true => self.refresh_members().await,
+                false => self.look_at_meta().await,
+            };
+            stale = outcome.is_err();
+            if let Err(error) = outcome {
+                warn!(%error, "who belongs could not be read; trying again");
             }
         }
     }
 
-    /// A site as a reader behind a listener.
-    pub(crate) fn reader(&self, site: SiteId, listener: Scope) -> Option<Reader> {
-        let members = self.members();
-        let member = members.sites.get(&site)?;
-        (!member.revoked).then(|| Reader::site(site, member.ceiling, listener))
+    async fn look_at_meta(&self) -> Result<(), StoreError> {
+        let meta = Meta::load(&mut self.store.read().await?).await?;
+        let known = self.members();
+        let same = meta.is_some_and(|meta| {
+            (meta.epoch, meta.standing) == (known.meta.epoch, known.meta.standing)
+        });
+        if same { Ok(()) } else { self.refresh_members().await }
+    }
+
+    /// Changes whenever who belongs was read anew.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Members>> {
+        self.members.subscribe()
     }
 
     /// How many entries of a lane a site has yet to make durable; counted over the whole journal.

@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 use lianbo_hub::cli::{article, init, invite, notice, resume as hub_resume, revoke, sites};
 use lianbo_hub::config::HubConfig;
 use lianbo_hub::demo;
-use lianbo_node::cli::{self, Desk, Global, Output, column, logging, rebuild, resume, verify};
+use lianbo_node::cli::{
+    self, Desk, Global, Output, column, logging, rebuild, resume, rotate_key, verify,
+};
 use lianbo_node::config;
 
 /// Lianbo (联播): a county's hub. It receives what units report, sends notices down, and publishes on three
@@ -26,7 +28,11 @@ struct Cli {
 enum Command {
     Init(Box<init::Command>),
     /// Run the listeners for sites, the pages and the figures, until SIGTERM or Ctrl-C
-    Serve,
+    Serve {
+        /// Stop as well when stdin ends: for a program that starts this one and must not leave it behind
+        #[arg(long)]
+        until_eof: bool,
+    },
     Invite(invite::Command),
     Sites(sites::Command),
     Revoke(revoke::Command),
@@ -42,6 +48,7 @@ enum Command {
     Verify(verify::Command),
     RebuildViews(rebuild::Command),
     Resume(resume::Command),
+    RotateKey(rotate_key::Command),
     /// Show a whole county on this machine: a hub, three nodes, believable articles and notices
     Demo(demo::Options),
 }
@@ -59,9 +66,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         command => command,
     };
     let config: HubConfig = config::load(&global.data)?;
-    if matches!(command, Command::Serve) {
+    if let Command::Serve { until_eof } = command {
         logging::start(&config.log)?;
-        return lianbo_hub::serve::run(&global.data, config).await;
+        return lianbo_hub::serve::run(&global.data, config, until_eof).await;
     }
     at_desk(command, &global, &config).await
 }
@@ -80,7 +87,8 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
         Command::Verify(command) => command.run(desk).await,
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => hub_resume::run(command, desk, config).await,
-        Command::Init(_) | Command::Serve | Command::Demo(_) => Ok(()),
+        Command::RotateKey(command) => command.run(desk).await,
+        Command::Init(_) | Command::Serve { .. } | Command::Demo(_) => Ok(()),
     })
     .await
 }

@@ -4,15 +4,16 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use lianbo_node::content;
+use lianbo_node::content::{self, Record};
 use lianbo_node::entry::{Hash, Lane, SiteId};
 use lianbo_node::journal::{self, End, Item};
 use lianbo_node::scope::Scope;
 use lianbo_node::store::{Store, StoreError, Tx};
 use lianbo_node::sync::filter::Filter;
-use lianbo_node::wire::encode_frame_of;
+use lianbo_node::wire::{decode_record, encode_frame_of};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -21,6 +22,9 @@ use tracing::warn;
 const BUDGET: usize = 16 * 1024 * 1024;
 /// Bytes of one segment, before compression.
 const SEGMENT: usize = 1024 * 1024;
+
+/// Rest after the journal could not be read.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Some entries at the end of the journal.
 #[derive(Debug)]
@@ -125,12 +129,14 @@ impl Tail {
     ) {
         loop {
             let upto = *journal_end.borrow_and_update();
-            if let Err(error) = self.read_on(&store, upto).await {
-                warn!(%error, "the end of the journal could not be read; trying again at the next entry");
+            let failed = self.read_on(&store, upto).await.err();
+            if let Some(error) = &failed {
+                warn!(%error, "the end of the journal could not be read; trying again");
             }
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = journal_end.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep(AGAIN), if failed.is_some() => {}
             }
         }
     }
@@ -149,9 +155,14 @@ impl Tail {
                 return Ok(());
             }
             let control = items.iter().any(|item| item.log.lane == Lane::Control);
+            let withdraws = items.iter().any(withdraws);
             let segment = Arc::new(Segment::new(after, end, items));
             {
                 let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
+                if withdraws {
+                    // Bodies in here may be withdrawn by now: who is behind reads the journal instead.
+                    segments.clear();
+                }
                 segments.push_back(segment);
                 let mut bytes: usize = segments.iter().map(|segment| segment.bytes).sum();
                 while bytes > BUDGET && segments.len() > 1 {
@@ -164,6 +175,12 @@ impl Tail {
             }
         }
     }
+}
+
+/// Whether an entry withdraws others.
+fn withdraws(item: &Item) -> bool {
+    let body = item.entry.body.as_ref().filter(|_| item.log.lane == Lane::Control);
+    body.is_some_and(|body| matches!(decode_record(body), Ok(Some(Record::Retraction(_)))))
 }
 
 /// Takes the bodies out of entries that are withdrawn: they travel head-only, so that chains stay whole.

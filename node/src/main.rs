@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lianbo_node::cli::{
-    self, Desk, Global, Output, article, column, join, logging, notice, rebuild, resume, status,
-    verify,
+    self, Desk, Global, Output, article, column, join, logging, notice, rebuild, resume,
+    rotate_key, status, verify,
 };
 use lianbo_node::config::{self, NodeConfig};
 use lianbo_node::entry::SiteId;
+use lianbo_node::serve::{self, Until};
 
 /// Lianbo (联播): a unit's own node. Its articles and notices, written and read here, shared through
 /// the county's hub.
@@ -27,7 +28,11 @@ struct Cli {
 enum Command {
     Join(join::Command),
     /// Run the link to the hub, the pages and the figures, until SIGTERM or Ctrl-C
-    Serve,
+    Serve {
+        /// Stop as well when stdin ends: for a program that starts this one and must not leave it behind
+        #[arg(long)]
+        until_eof: bool,
+    },
     /// Exchange with the hub what either side lacks, then end
     Sync {
         /// One round, for timers; a link that stays open is `serve`
@@ -47,6 +52,7 @@ enum Command {
     Verify(verify::Command),
     RebuildViews(rebuild::Command),
     Resume(resume::Command),
+    RotateKey(rotate_key::Command),
 }
 
 fn main() -> ExitCode {
@@ -60,13 +66,14 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         return command.run(&global).await;
     }
     let config: NodeConfig = config::load(&global.data)?;
-    let once = match &cli.command {
-        Command::Serve => false,
-        Command::Sync { once } => *once,
+    let until = match &cli.command {
+        Command::Serve { until_eof: true } => Until::StoppedOrEof,
+        Command::Serve { until_eof: false } => Until::Stopped,
+        Command::Sync { .. } => Until::Once,
         _ => return at_desk(cli.command, &global, &config).await,
     };
     logging::start(&config.log)?;
-    lianbo_node::serve::run(&global.data, config, once).await
+    serve::run(&global.data, config, until).await
 }
 
 async fn at_desk(command: Command, global: &Global, config: &NodeConfig) -> anyhow::Result<()> {
@@ -85,7 +92,8 @@ async fn at_desk(command: Command, global: &Global, config: &NodeConfig) -> anyh
         Command::Verify(command) => command.run(desk).await,
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => command.run(desk).await.map(drop),
-        Command::Join(_) | Command::Serve | Command::Sync { .. } => Ok(()),
+        Command::RotateKey(command) => command.run(desk).await,
+        Command::Join(_) | Command::Serve { .. } | Command::Sync { .. } => Ok(()),
     })
     .await
 }

@@ -25,11 +25,22 @@ pub struct Running {
     pub site: Site,
 }
 
-/// Serves the site in `folder` until SIGTERM or Ctrl-C. With `once`, runs one round of the link and ends.
-pub async fn run(folder: &Path, config: NodeConfig, once: bool) -> anyhow::Result<()> {
+/// How long a node works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// One round of the link.
+    Once,
+    /// SIGTERM or Ctrl-C.
+    Stopped,
+    /// That, or the end of stdin.
+    StoppedOrEof,
+}
+
+/// Serves the site in `folder`, or with [`Until::Once`] runs one round of the link and ends.
+pub async fn run(folder: &Path, config: NodeConfig, until: Until) -> anyhow::Result<()> {
     let lock = lifecycle::lock(folder)?;
     let site = Site::open(folder, &database_address(folder, &config.database)).await?;
-    if once {
+    if until == Until::Once {
         let drained = sync_once(&site, &config).await;
         site.close().await;
         let Drained { pushed, pulled } = drained?;
@@ -40,7 +51,7 @@ pub async fn run(folder: &Path, config: NodeConfig, once: bool) -> anyhow::Resul
             "serving {} pages http://{}\nserving metrics http://{}/metrics\n",
             config.pages.scope, running.pages, running.metrics
         ))?;
-        let signal = ops::stop_signal().await?;
+        let signal = ops::stop_signal(until == Until::StoppedOrEof).await?;
         info!(signal, "stopping");
         running.site.close().await;
     }

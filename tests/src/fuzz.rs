@@ -100,7 +100,7 @@ pub fn request(data: &[u8]) {
     static CA: LazyLock<Ca> = LazyLock::new(|| {
         Ca::generate("county", SiteId([1; 16]), START_MS, &mut rand::rng()).expect("a CA")
     });
-    let (site, hour) = (SiteId([2; 16]), Duration::from_secs(3600));
+    let (site, hour) = (SiteId([2; 16]), Duration::from_hours(1));
     if let Ok(chain) = CA.issue_site(data, site, START_MS, hour, &mut rand::rng()) {
         let info = certificate_info(&chain[0]).expect("our own certificate reads");
         assert_eq!((info.site, info.hub), (Some(site), None));
@@ -164,7 +164,7 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     let mut rng = rand::rng();
     let ca = Ca::generate("county", hub, START_MS, &mut rng).expect("a CA");
     let (request, _) = lianbo_node::link::tls::new_csr(unit.site()).expect("a request");
-    let year = Duration::from_secs(365 * 86_400);
+    let year = Duration::from_hours(8760);
     let site = ca.issue_site(&request, unit.site(), START_MS, year, &mut rng).expect("issued");
     let names = ["hub.example".to_owned(), "10.0.0.1".to_owned()];
     let (server, _) = ca.issue_server(hub, &names, START_MS, year, &mut rng).expect("issued");

@@ -1,35 +1,40 @@
 //! A hub with its listeners and nodes linked to it, in one process, over real TLS on loopback.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use lianbo_hub::config::{HubConfig, ListenConfig, Listener};
 use lianbo_hub::enrol::ca::Ca;
 use lianbo_hub::hub::Hub;
 use lianbo_hub::serve::{self, Running};
+use lianbo_node::args;
 use lianbo_node::clock::{Clock, SystemClock};
 use lianbo_node::config::{HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig};
 use lianbo_node::content::Record;
 use lianbo_node::content::site::{Enrolment, Unit};
-use lianbo_node::entry::SiteId;
+use lianbo_node::entry::{Hash, LogId, SiteId};
 use lianbo_node::identity::Identity;
 use lianbo_node::ingest::Draft;
-use lianbo_node::journal::Meta;
+use lianbo_node::journal::{self, Meta, Standing};
 use lianbo_node::lifecycle::{KEY_FILE, Site, set_up};
 use lianbo_node::link::Drained;
 use lianbo_node::link::tls::{ClientPki, new_csr};
-use lianbo_node::scope::{Audience, Scope};
+use lianbo_node::scope::{Audience, Scope, may_rise};
 use lianbo_node::store::testing::TestDatabase;
 use lianbo_node::store::{Store, Tx};
+use lianbo_node::wire::heights_to_proto;
+use lianbo_proto::v1;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
 
 /// How long anything on loopback may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-const CERTIFICATE: Duration = Duration::from_secs(3600);
+const CERTIFICATE: Duration = Duration::from_hours(1);
 
 fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
@@ -60,8 +65,10 @@ impl TestHub {
         let ca = Ca::generate("测试县", identity.site, now, &mut rand::rng()).expect("a CA");
         ca.save(folder.path()).expect("the CA is kept");
         let meta = Meta::generate(identity.site, &mut rand::rng());
-        let pins = [(identity.site, identity.public())];
-        set_up(&database.store, &meta, &pins).await.expect("a fresh database takes a site");
+        let own = identity.public();
+        set_up(&database.store, &meta, own, (identity.site, own))
+            .await
+            .expect("a fresh database takes a site");
         write_key(folder.path(), &identity);
         let listener = || Some(Listener { grpc: Some(any_port()), pages: Some(any_port()) });
         let unit =
@@ -101,6 +108,12 @@ impl TestHub {
 
     /// Stops the hub and serves again, on the same ports.
     pub async fn restart(&mut self) {
+        self.pause().await;
+        self.serve().await;
+    }
+
+    /// Stops serving and remembers the ports for [`TestHub::resume`].
+    pub async fn pause(&mut self) {
         for network in self.running().listening.clone() {
             let slot = match network.scope {
                 Scope::Internal => &mut self.config.listen.internal,
@@ -110,7 +123,70 @@ impl TestHub {
             *slot = Some(Listener { grpc: network.grpc, pages: network.pages });
         }
         self.stop().await;
+    }
+
+    /// Serves again, on the same ports.
+    pub async fn resume(&mut self) {
         self.serve().await;
+    }
+
+    /// Its disk is lost: what the recovery file holds goes on with an empty database, fenced.
+    pub async fn lose(&mut self, fresh: TestDatabase) {
+        self.pause().await;
+        let mut meta = Meta::generate(self.identity.site, &mut rand::rng());
+        meta.standing = Standing::Restored;
+        let own = self.identity.public();
+        set_up(&fresh.store, &meta, own, (self.identity.site, own))
+            .await
+            .expect("a fresh database takes a site");
+        self.config.database.clone_from(&fresh.address);
+        self.store.close().await;
+        self.store = fresh.store.clone();
+        self.database = fresh;
+        self.serve().await;
+    }
+
+    /// A copy of its database as it is now, to be put back later: SQLite alone.
+    pub async fn copy(&mut self) -> TempDir {
+        self.pause().await;
+        self.store.close().await;
+        let kept = tempfile::tempdir().expect("a temporary folder");
+        copy_folder(self.database_folder(), kept.path());
+        self.reopen().await;
+        kept
+    }
+
+    /// Puts back an older copy of its database.
+    pub async fn put_back(&mut self, kept: &TempDir) {
+        self.pause().await;
+        self.store.close().await;
+        replace_folder(kept.path(), self.database_folder());
+        self.reopen().await;
+    }
+
+    async fn reopen(&mut self) {
+        self.store = Store::open(&self.database.address).await.expect("the store opens");
+        self.serve().await;
+    }
+
+    fn database_folder(&self) -> &Path {
+        let path = self.database.address.strip_prefix("sqlite:").expect("a SQLite database");
+        Path::new(path).parent().expect("a folder")
+    }
+
+    /// The operator's word that it may sign again.
+    pub async fn let_sign(&self) {
+        let mut tx = self.store.write().await.expect("the store writes");
+        let mut meta = Meta::load(&mut tx).await.expect("the store reads").expect("a site");
+        meta.renew(&mut rand::rng());
+        meta.save(&mut tx).await.expect("the store writes");
+        tx.commit().await.expect("the store writes");
+        self.hub().refresh_members().await.expect("members are read");
+    }
+
+    /// Whether it signs nothing because it lost data.
+    pub fn fenced(&self) -> bool {
+        self.hub().members().refilling()
     }
 
     /// Stops serving; the data stay.
@@ -167,8 +243,12 @@ impl TestHub {
 
     /// A certificate for a site, good for `validity` from now.
     pub fn certify(&self, site: SiteId, validity: Duration) -> ClientPki {
+        self.certify_from(site, SystemClock.now(), validity)
+    }
+
+    /// A certificate for a site, good for `validity` from `now`, milliseconds since 1970-01-01 UTC.
+    pub fn certify_from(&self, site: SiteId, now: i64, validity: Duration) -> ClientPki {
         let (csr, key) = new_csr(site).expect("a request");
-        let now = SystemClock.now();
         let ca = &self.hub().ca;
         let chain =
             ca.issue_site(&csr, site, now, validity, &mut rand::rng()).expect("a certificate");
@@ -221,12 +301,82 @@ impl TestNode {
         };
         let store = Store::open(&address(folder.path())).await.expect("a fresh database");
         let meta = Meta::generate(identity.site, &mut rand::rng());
-        let pins = [&identity, &hub.identity].map(|it| (it.site, it.public()));
-        set_up(&store, &meta, &pins).await.expect("a fresh database takes a site");
+        let above = (hub.identity.site, hub.identity.public());
+        set_up(&store, &meta, identity.public(), above)
+            .await
+            .expect("a fresh database takes a site");
         store.close().await;
         let mut node = Self { running: None, site: None, identity, folder, config };
         node.open().await;
         node
+    }
+
+    /// A copy of its data folder as it is now; its data are closed for that, and opened again.
+    pub async fn copy(&mut self) -> TempDir {
+        self.stop().await;
+        let kept = tempfile::tempdir().expect("a temporary folder");
+        copy_folder(self.folder.path(), kept.path());
+        self.open().await;
+        kept
+    }
+
+    /// Puts back an older copy of its data folder.
+    pub async fn put_back(&mut self, kept: &TempDir) {
+        self.stop().await;
+        replace_folder(kept.path(), self.folder.path());
+        self.open().await;
+    }
+
+    /// A second machine with a copy of the data folder.
+    pub async fn second(&self, kept: &TempDir) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        copy_folder(kept.path(), folder.path());
+        let (identity, config) = (self.identity.clone(), self.config.clone());
+        let mut second = Self { running: None, site: None, identity, folder, config };
+        second.open().await;
+        second
+    }
+
+    /// The certificate it would show.
+    pub fn pki(&self) -> ClientPki {
+        let pki = ClientPki::load(self.folder.path()).expect("the folder is readable");
+        pki.expect("the folder holds a certificate")
+    }
+
+    /// The Hello it would say.
+    pub async fn hello(&self) -> v1::HelloRequest {
+        let mut tx = self.read().await;
+        let meta = Meta::load(&mut tx).await.expect("the store reads").expect("a site");
+        let mut own = journal::heights_of_site(&mut tx, meta.site).await.expect("heights");
+        own.retain(|log, _| may_rise(self.config.hub.ceiling, log.audience));
+        let cursors = journal::cursors(&mut tx).await.expect("cursors");
+        let wanted = journal::subscriptions(&mut tx).await.expect("subscriptions");
+        v1::HelloRequest {
+            protocol: 1,
+            site: Bytes::copy_from_slice(&meta.site.0),
+            incarnation: Bytes::copy_from_slice(&meta.incarnation.0),
+            own: heights_to_proto(&own),
+            cursors: cursors
+                .into_iter()
+                .map(|(lane, cursor)| v1::LaneCursor { lane: lane as i32, cursor })
+                .collect(),
+            subscriptions: wanted
+                .into_iter()
+                .map(|it| v1::Subscription {
+                    site: it.site.map(|site| Bytes::copy_from_slice(&site.0)).unwrap_or_default(),
+                    column: it.column,
+                })
+                .collect(),
+        }
+    }
+
+    /// Wants a column of its siblings; of one, or of any.
+    pub async fn subscribe(&self, site: Option<SiteId>, column: &str) {
+        let mut tx = self.site().store.write().await.expect("the store writes");
+        let site = site.map(|site| site.0.to_vec()).unwrap_or_default();
+        let sql = "INSERT INTO subscriptions (site, slug) VALUES ($1, $2)";
+        tx.execute(sql, args![site, column]).await.expect("a subscription");
+        tx.commit().await.expect("the store writes");
     }
 
     /// Opens the data folder.
@@ -311,6 +461,51 @@ impl TestNode {
     pub async fn close(mut self) {
         self.stop().await;
     }
+}
+
+/// Everything in a journal, by name.
+///
+/// # Panics
+/// If it cannot be read.
+pub async fn everything(tx: &mut Tx) -> BTreeSet<(LogId, u64, Hash)> {
+    let (mut after, mut all) = (0, BTreeSet::new());
+    loop {
+        let (items, end) =
+            journal::all_after(tx, after, 16 * 1024 * 1024).await.expect("the journal is readable");
+        if items.is_empty() {
+            return all;
+        }
+        all.extend(items.into_iter().map(|item| (item.log, item.seq, item.hash)));
+        after = end.position;
+    }
+}
+
+/// Waits until `holds`: for what announces itself in no other way.
+///
+/// # Panics
+/// After [`PATIENCE`].
+#[expect(clippy::disallowed_methods, reason = "the one place that asks again and again")]
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "in vain waited until {what}");
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("a file");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+    }
+}
+
+fn replace_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(to).expect("a folder") {
+        std::fs::remove_file(entry.expect("a file").path()).expect("a file goes");
+    }
+    copy_folder(from, to);
 }
 
 fn address(folder: &Path) -> String {

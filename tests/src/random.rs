@@ -114,7 +114,7 @@ pub fn history(steps: &[Step]) -> History {
         let text = mark(made.len());
         let picked = made[step.pick % made.len()].clone();
         let own = picked.site() == author.site();
-        let at_ms = START_MS - 3_600_000 * (step.pick % 200) as i64;
+        let at_ms = START_MS - 3_600_000 * i64::try_from(step.pick % 200).unwrap_or(0);
         let by_hub = step.author == 0;
         let next = match (kind, &picked.record) {
             (0..=4, _) => {
@@ -166,5 +166,5 @@ fn goes_wider(original: &Made, scope: Scope) -> bool {
 }
 
 fn record(step: &Step) -> RecordId {
-    if step.pick % 2 == 0 { id(step.record) } else { id(step.record + 10) }
+    if step.pick.is_multiple_of(2) { id(step.record) } else { id(step.record + 10) }
 }

@@ -52,7 +52,7 @@ pub fn notice(n: u8, mark: &str) -> Record {
         format: TextFormat::Html,
         text: format!("<p>请于月底前报送。{mark}</p>"),
         doc_number: format!("组通〔2026〕{n}号{mark}"),
-        deadline_ms: (n % 2 == 0).then_some(START_MS + 86_400_000),
+        deadline_ms: n.is_multiple_of(2).then_some(START_MS + 86_400_000),
         issued_ms: START_MS - 3_600_000 * i64::from(n),
     })
 }

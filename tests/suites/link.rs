@@ -1,105 +1,58 @@
 //! The link between a hub and its nodes, over real TLS on loopback.
 
+mod basics;
+mod canaries;
+mod certificates;
+mod hello;
+mod hostile;
+mod keys;
+mod lanes;
+mod losses;
+mod proxy;
+mod stopping;
+mod subscriptions;
+mod window;
+
 use lianbo_node::content::article::{self, ArticleFilter};
-use lianbo_node::content::receipt::{self, Stage};
 use lianbo_node::ingest::Draft;
-use lianbo_node::journal;
 use lianbo_node::scope::{Audience, Reader, Scope};
 use lianbo_node::store::Tx;
-use lianbo_node::store::testing::TestDatabase;
 use lianbo_tests::net::{TestHub, TestNode};
 use lianbo_tests::records;
 
-async fn titles(tx: &mut Tx, reader: Reader) -> Vec<String> {
-    let filter = ArticleFilter { limit: 100, ..ArticleFilter::default() };
+const ORGANIZATION: Audience = Audience::all(Scope::Organization);
+
+/// Titles of all articles a reader sees, sorted.
+async fn titles_for(tx: &mut Tx, reader: Reader) -> Vec<String> {
+    let filter = ArticleFilter { limit: 10_000, ..ArticleFilter::default() };
     let lines = article::list(tx, reader, &filter).await.unwrap();
     let mut titles: Vec<_> = lines.into_iter().map(|line| line.title).collect();
     titles.sort();
     titles
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_article_rises_to_the_hub_and_the_hubs_comes_down() {
-    let hub = TestHub::start(TestDatabase::sqlite().await).await;
-    let node = TestNode::join(&hub, "village", Scope::Organization, Scope::Organization).await;
-    let all = Audience::all(Scope::Organization);
-    node.write(all, records::article(1, "village-news")).await;
-    node.write(Audience::all(Scope::Internal), records::article(2, "village-secret")).await;
-    hub.write(vec![
-        Draft::new(all, records::article(3, "county-news")),
-        Draft::new(Audience::all(Scope::Internal), records::article(4, "county-secret")),
-    ])
-    .await;
-    let drained = node.sync().await;
-    assert_eq!(drained.pushed, 1);
-    let at_hub =
-        titles(&mut hub.store.read().await.unwrap(), Reader::anonymous(Scope::Internal)).await;
-    assert_eq!(at_hub.len(), 3, "{at_hub:?}");
-    let at_node = titles(&mut node.read().await, Reader::anonymous(Scope::Internal)).await;
-    assert_eq!(at_node.len(), 3, "{at_node:?}");
-    assert!(!format!("{at_hub:?}").contains("village-secret"));
-    assert!(!format!("{at_node:?}").contains("county-secret"));
-    let again = node.sync().await;
-    assert_eq!((again.pushed, again.pulled), (0, 1), "only the first-seen record is new");
-    assert_eq!(node.sync().await, lianbo_node::link::Drained::default());
-    node.close().await;
-    hub.close().await;
+/// Titles of all articles held for everybody.
+async fn titles(tx: &mut Tx) -> Vec<String> {
+    titles_for(tx, Reader::anonymous(Scope::Internal)).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_served_node_follows_and_answers_a_notice_by_itself() {
-    let mut hub = TestHub::start(TestDatabase::sqlite().await).await;
-    let mut node = TestNode::join(&hub, "village", Scope::Organization, Scope::Organization).await;
-    node.serve().await;
-    let all = Audience::all(Scope::Organization);
-    let notice = records::notice(9, "meeting");
-    hub.write(vec![Draft::new(all, notice)]).await;
-    let hub_site = hub.identity.site;
-    let (store, own) = (hub.store.clone(), node.identity.site);
-    let reader = Reader::site(hub_site, Scope::Internal, Scope::Internal);
-    let mut end = hub.hub().door.end();
-    let receipts = async {
-        loop {
-            end.borrow_and_update();
-            let mut tx = store.read().await.unwrap();
-            let list = receipt::list(&mut tx, reader, hub_site, records::id(9)).await.unwrap();
-            if let Some(first) = list.first() {
-                return (first.site, first.stage);
-            }
-            drop(tx);
-            end.changed().await.unwrap();
-        }
-    };
-    let got = tokio::time::timeout(lianbo_tests::net::PATIENCE, receipts).await.unwrap();
-    assert_eq!(got, (own, Stage::Delivered));
-    // The hub goes away and comes back; the node drains what it wrote meanwhile.
-    hub.stop().await;
-    node.write(all, records::article(1, "written-offline")).await;
-    node.close().await;
-    hub.close().await;
+/// Whether the titles hold exactly these marks, each once.
+fn are(titles: &[String], marks: &[&str]) -> bool {
+    titles.len() == marks.len()
+        && marks.iter().all(|mark| titles.iter().any(|title| title.ends_with(&format!(" {mark}"))))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_committed_while_a_node_follows_arrives_and_is_acknowledged() {
-    let hub = TestHub::start(TestDatabase::sqlite().await).await;
-    let mut node = TestNode::join(&hub, "village", Scope::Organization, Scope::Organization).await;
-    node.serve().await;
-    let all = Audience::all(Scope::Organization);
-    for n in 1..=30 {
-        hub.write(vec![Draft::new(all, records::article(n, "live"))]).await;
-    }
-    node.until("all articles are here", async |tx| {
-        titles(tx, Reader::anonymous(Scope::Internal)).await.len() == 30
-    })
-    .await;
-    let own = node.identity.site;
-    let end = journal::end(&mut hub.store.read().await.unwrap()).await.unwrap();
-    let acked = async {
-        while hub.hub().acks.position(own, lianbo_node::entry::Lane::Content) < end.position {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(lianbo_tests::net::PATIENCE, acked).await.expect("acknowledged");
-    node.close().await;
-    hub.close().await;
+/// An article of the hub's own for the private network.
+async fn hub_writes(hub: &TestHub, n: u8, mark: &str) {
+    hub.write(vec![Draft::new(ORGANIZATION, records::article(n, mark))]).await;
+}
+
+/// An article of a node's own for the private network.
+async fn node_writes(node: &TestNode, n: u8, mark: &str) -> lianbo_node::ingest::Written {
+    node.write(ORGANIZATION, records::article(n, mark)).await
+}
+
+/// A node on the private network.
+async fn village(hub: &TestHub, code: &str) -> TestNode {
+    TestNode::join(hub, code, Scope::Organization, Scope::Organization).await
 }

@@ -1,14 +1,18 @@
 //! The suites that cross crates, one module each.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is the point")]
+#![expect(clippy::cast_possible_wrap, reason = "counts of tests are small")]
 
 mod arrows;
 mod audience;
 mod commands;
 mod damage;
 mod decoders;
+mod demo;
+mod docs;
 mod door;
 mod kill;
 mod link;
+mod python;
 mod replicas;
 mod retractions;
 mod simulation;

@@ -12,7 +12,7 @@ use lianbo_node::content::site::Unit;
 use lianbo_node::identity::Identity;
 use lianbo_node::journal::{Meta, Standing};
 use lianbo_node::lifecycle::{self, KEY_FILE, Site};
-use lianbo_node::link::tls::{ca_fingerprint, write_file};
+use lianbo_node::link::tls::ca_fingerprint;
 use lianbo_node::store::Store;
 use zeroize::Zeroizing;
 
@@ -45,8 +45,9 @@ pub struct Command {
     /// once (`init`), or asked for (`init --recover`; from stdin where that is no terminal)
     #[arg(long, value_name = "FILE")]
     recovery_passphrase_file: Option<PathBuf>,
-    /// A file whose first line is the database's address, sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME,
-    /// kept in lianbo.toml (or set LIANBO_DATABASE, then and for every command)
+    /// A file whose first line is the database's address, `sqlite:PATH` or
+    /// `postgres://USER:PASSWORD@HOST/NAME`, kept in lianbo.toml (or set `LIANBO_DATABASE`, then and for
+    /// every command)
     #[arg(long, value_name = "FILE")]
     database_file: Option<PathBuf>,
     /// Raise a hub again from its recovery file. It signs nothing until `resume`: first let its nodes
@@ -81,12 +82,11 @@ impl Command {
         };
         let mut fresh = Fresh::claim(folder)?;
         let now = SystemClock.now();
-        let (keys, told) = match &self.recover {
-            Some(file) => (self.recovered(file).await?, None),
-            None => {
-                let (keys, told) = self.generated(folder, now).await?;
-                (keys, Some(told))
-            }
+        let (keys, told) = if let Some(file) = &self.recover {
+            (self.recovered(file).await?, None)
+        } else {
+            let (keys, told) = self.generated(folder, now).await?;
+            (keys, Some(told))
         };
         let address = database_address(folder, &database);
         fresh.database(&address)?;
@@ -95,9 +95,10 @@ impl Command {
             let next = "give an empty database, or run the other commands on this one";
             return Err(advise("the database holds a site already", next).into());
         }
-        let path = folder.join(KEY_FILE);
-        write_file(&path, keys.identity.to_pem().as_bytes(), 0o600)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        if let Some(Told { text, path, .. }) = &told {
+            fresh.write(path, text.as_bytes())?;
+        }
+        fresh.write(&folder.join(KEY_FILE), keys.identity.to_pem().as_bytes())?;
         keys.ca.save(folder)?;
         config::save(folder, &config)?;
         let own = (keys.identity.site, keys.identity.public());
@@ -106,7 +107,7 @@ impl Command {
             meta.standing = Standing::Restored;
         }
         let hash = ca_fingerprint(keys.ca.certificate());
-        lifecycle::set_up(&store, &meta, &[own]).await?;
+        lifecycle::set_up(&store, &meta, own.1, own).await?;
         if self.recover.is_none() {
             let draft = own_enrolment(&keys.identity, &config);
             let site = Site::run(folder, store, keys.identity, Arc::new(SystemClock));
@@ -115,10 +116,6 @@ impl Command {
             written?;
         } else {
             store.close().await;
-        }
-        if let Some(Told { text, path, .. }) = &told {
-            write_file(path, text.as_bytes(), 0o600)
-                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         fresh.keep();
         said(global, own.0, &hex::encode(hash), told.as_ref())

@@ -12,6 +12,7 @@ use lianbo_proto::v1;
 use tonic::{Request, Status};
 
 use super::Service;
+use crate::hub::Members;
 
 /// Most columns one node may subscribe to.
 const MAX_SUBSCRIPTIONS: usize = 1000;
@@ -21,14 +22,23 @@ const MAX_SUBSCRIPTIONS: usize = 1000;
 pub(super) struct Caller {
     pub(super) site: SiteId,
     pub(super) reader: Reader,
+    /// The narrowest scope that rises from it.
+    pub(super) rises: Scope,
+    listener: Scope,
     /// End of its certificate, milliseconds since 1970-01-01 UTC.
     pub(super) not_after_ms: i64,
 }
 
 impl Caller {
-    /// The narrowest scope that crosses this link.
+    /// The narrowest scope that crosses this link upward.
     pub(super) fn ceiling(&self) -> Scope {
-        self.reader.ceiling
+        self.rises
+    }
+
+    /// What crosses the link now, if that is anything; a stream outlives many changes.
+    pub(super) fn now(&self, members: &Members) -> Option<Self> {
+        let (reader, rises) = members.crossing(self.site, self.listener)?;
+        Some(Self { reader, rises, ..self.clone() })
     }
 }
 
@@ -65,12 +75,10 @@ impl Service {
                 "the certificate has expired; only Renew can be called with it",
             ));
         }
-        // A site that a restored hub does not know yet refills it through the listener's scope.
-        let reader = self
-            .hub
-            .reader(site, self.listener)
-            .unwrap_or_else(|| Reader::site(site, self.listener, self.listener));
-        Ok(Caller { site, reader, not_after_ms })
+        let listener = self.listener;
+        let (reader, rises) =
+            self.hub.members().crossing(site, listener).ok_or_else(no_longer_here)?;
+        Ok(Caller { site, reader, rises, listener, not_after_ms })
     }
 
     /// What of the journal goes to a caller in one lane.
@@ -98,17 +106,23 @@ pub(super) fn subscriptions(list: Vec<v1::Subscription>) -> Result<Vec<Subscript
     }
     list.into_iter()
         .map(|it| {
-            let site = match it.site.is_empty() {
-                true => None,
-                false => Some(SiteId::from_slice(&it.site).ok_or_else(|| {
+            let site = if it.site.is_empty() {
+                None
+            } else {
+                Some(SiteId::from_slice(&it.site).ok_or_else(|| {
                     Status::invalid_argument("a subscription's site id is not 16 bytes")
-                })?),
+                })?)
             };
             lianbo_node::content::site::check_code(&it.column)
                 .map_err(|error| Status::invalid_argument(error.to_string()))?;
             Ok(Subscription { site, column: it.column })
         })
         .collect()
+}
+
+/// The site was revoked while it was speaking.
+pub(super) fn no_longer_here() -> Status {
+    Status::permission_denied("this site no longer belongs here; ask the hub's operator")
 }
 
 /// A status that asks to come back after a while.

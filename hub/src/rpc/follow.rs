@@ -18,12 +18,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status, Streaming};
 
-use super::caller::{Caller, store_failed, subscriptions};
+use super::caller::{Caller, no_longer_here, store_failed, subscriptions};
 use super::cursor::Cursor;
 use super::pull::{BATCH, read, resume, seal};
 use super::{Service, WINDOW};
 use crate::acks::Ack;
-use crate::hub::Hub;
+use crate::hub::{Hub, Members};
 
 pub(super) type FollowStream = ReceiverStream<Result<v1::FollowResponse, Status>>;
 
@@ -93,6 +93,7 @@ impl Service {
         let now = *tail.borrow();
         let behind = content.position < now.position;
         Ok(Follower {
+            members: self.hub.watch(),
             hub: self.hub.clone(),
             caller,
             meta,
@@ -127,6 +128,7 @@ struct Follower {
     hub: Arc<Hub>,
     caller: Caller,
     meta: Meta,
+    members: watch::Receiver<Arc<Members>>,
     tail: watch::Receiver<End>,
     held: Heights,
     out: mpsc::Sender<Result<v1::FollowResponse, Status>>,
@@ -150,6 +152,7 @@ impl Follower {
             if self.caller.not_after_ms <= self.hub.clock.now() {
                 return Err(Status::unauthenticated("the certificate has expired; call Renew"));
             }
+            self.check_link()?;
             let room = self.unacked_bytes < WINDOW;
             let message = if room { self.next().await? } else { self.probe() };
             if let Some(message) = message {
@@ -169,9 +172,23 @@ impl Follower {
                 changed = self.tail.changed(), if room => if changed.is_err() {
                     return Ok(());
                 },
+                changed = self.members.changed() => if changed.is_err() {
+                    return Ok(());
+                },
                 () = self.out.closed() => return Ok(()),
             }
         }
+    }
+
+    /// A stream ends when another ceiling binds its reader, or the journal begins anew: its filter and its
+    /// cursors are no good any more.
+    fn check_link(&mut self) -> Result<(), Status> {
+        let members = self.members.borrow_and_update();
+        let now = self.caller.now(&members).ok_or_else(no_longer_here)?;
+        if now.reader == self.caller.reader && members.meta.epoch == self.meta.epoch {
+            return Ok(());
+        }
+        Err(Status::aborted("what goes over this link has changed; call Hello"))
     }
 
     /// The next batch: control, then what is new, then what is missing.

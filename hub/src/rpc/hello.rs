@@ -12,6 +12,7 @@ use tonic::{Request, Status};
 use super::caller::{Caller, store_failed, subscriptions};
 use super::cursor::{Cursor, Verdict};
 use super::{Service, WINDOW};
+use crate::acks::Ack;
 use crate::rpc::follow::lane_of;
 
 /// The one version of the protocol there is.
@@ -57,6 +58,10 @@ impl Service {
                     HelloOutcome::Forked,
                     "two machines wrote the same log: is this a copy of another machine?",
                 ),
+                _ if self.two_writers(&caller, incarnation).await? => (
+                    HelloOutcome::Forked,
+                    "two machines write as this site: is one a copy of the other?",
+                ),
                 Comparison::Behind(_) => (
                     HelloOutcome::RolledBack,
                     "the hub holds more of this site than the site itself: its data are older",
@@ -78,6 +83,18 @@ impl Service {
         let mut held = journal::heights_of_site(&mut tx, caller.site).await?;
         held.retain(|log, _| may_rise(caller.ceiling(), log.audience));
         Ok(held)
+    }
+
+    /// Whether two branches are held of what the caller writes in its present life: the machine that wrote
+    /// the first one has yet to learn of the other.
+    async fn two_writers(&self, caller: &Caller, incarnation: Incarnation) -> Result<bool, Status> {
+        let forks = async { journal::forks(&mut self.hub.store.read().await?).await };
+        let forks = forks.await.map_err(|error| store_failed(&error))?;
+        Ok(forks.iter().any(|(log, _)| {
+            log.site == caller.site
+                && log.incarnation == incarnation
+                && may_rise(caller.ceiling(), log.audience)
+        }))
     }
 
     async fn judge_cursors(
@@ -106,7 +123,11 @@ impl Service {
                 }
             };
             match verdict {
-                Verdict::Good(_) => {}
+                // What a site names in a Hello is durable there.
+                Verdict::Good(position) => {
+                    let ack = Ack { position, at_ms: self.hub.clock.now() };
+                    self.hub.acks.note(caller.site, lane, ack);
+                }
                 Verdict::OtherFilter => {
                     if outcome.0 == HelloOutcome::Resume {
                         outcome = (HelloOutcome::Snapshot, "what goes over this link has changed");
@@ -123,6 +144,11 @@ impl Service {
                     );
                 }
             }
+        }
+        if self.hub.members().refilling() {
+            // At every Hello until the operator's word: an offer may have broken off half-way.
+            outcome =
+                (HelloOutcome::HubRolledBack, "the hub lost data and takes back what it lacks");
         }
         Ok(outcome)
     }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use super::advise;
 use crate::config;
 use crate::lifecycle::KEY_FILE;
+use crate::link::tls::write_file;
 
 /// The default database's file.
 const DATABASE: &str = "lianbo.db";
@@ -31,7 +32,7 @@ const FILES: [&str; 10] = [
 #[derive(Debug)]
 pub struct Fresh {
     folder: PathBuf,
-    database: Option<PathBuf>,
+    further: Vec<PathBuf>,
     made: bool,
     kept: bool,
 }
@@ -53,7 +54,7 @@ impl Fresh {
         // Asked before anything is spent on it.
         tempfile::tempfile_in(folder)
             .with_context(|| format!("cannot write into the folder {}", folder.display()))?;
-        Ok(Self { folder: folder.to_owned(), database: None, made, kept: false })
+        Ok(Self { folder: folder.to_owned(), further: Vec::new(), made, kept: false })
     }
 
     /// Makes an empty file (0600) for a SQLite database, which keeps its mode whatever the folder's is: what
@@ -70,7 +71,15 @@ impl Fresh {
             .mode(0o600)
             .open(&path)
             .with_context(|| format!("cannot make the database {}", path.display()))?;
-        self.database = Some(path);
+        self.further.push(path);
+        Ok(())
+    }
+
+    /// Writes a file (0600) wherever it may be; it goes too if the folder is not kept.
+    pub fn write(&mut self, path: &Path, content: &[u8]) -> anyhow::Result<()> {
+        write_file(path, content, 0o600)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        self.further.push(path.to_owned());
         Ok(())
     }
 
@@ -89,7 +98,7 @@ impl Drop for Fresh {
         if self.kept {
             return;
         }
-        if let Some(path) = &self.database {
+        for path in &self.further {
             drop(fs::remove_file(path));
         }
         for file in FILES {

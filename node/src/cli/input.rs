@@ -17,22 +17,17 @@ const MAX_SECRET: u64 = 4096;
 /// Reads a text of an article or notice: of a file, or of stdin where there is none or it is `-`.
 pub fn text(file: Option<&Path>) -> anyhow::Result<String> {
     let file = file.filter(|path| *path != Path::new("-"));
-    let (name, bytes) = match file {
-        Some(path) => {
-            let name = path.display().to_string();
-            let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
-            let bytes = bounded(file).with_context(|| format!("cannot read {name}"))?;
-            (name, bytes)
+    let (name, bytes) = if let Some(path) = file {
+        let name = path.display().to_string();
+        let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
+        let bytes = bounded(file).with_context(|| format!("cannot read {name}"))?;
+        (name, bytes)
+    } else {
+        let stdin = io::stdin();
+        if stdin.is_terminal() {
+            super::note("the text, please; Ctrl-D on a line of its own ends it");
         }
-        None => {
-            let stdin = io::stdin();
-            if stdin.is_terminal() {
-                super::note(
-                    "reading the text from the terminal; end it with Ctrl-D on a line of its own",
-                );
-            }
-            ("stdin".to_owned(), bounded(stdin.lock()).context("cannot read stdin")?)
-        }
+        ("stdin".to_owned(), bounded(stdin.lock()).context("cannot read stdin")?)
     };
     if bytes.len() > MAX_BODY {
         let next = "shorten it, or make it several articles; pictures do not belong into the text";

@@ -26,7 +26,7 @@ pub struct Command {
     /// The token, or - to read it from stdin so that it never stands in the list of processes
     token: String,
     /// A file whose first line is the HTTP CONNECT proxy on the way: http://[USER:PASSWORD@]HOST:PORT
-    /// (or set LIANBO_HUB__PROXY, then and for every command)
+    /// (or set `LIANBO_HUB__PROXY`, then and for every command)
     #[arg(long, value_name = "FILE")]
     proxy_file: Option<PathBuf>,
 }
@@ -47,7 +47,8 @@ impl Command {
         let proxy = proxy.as_deref().map(Proxy::parse).transpose()?;
         let mut fresh = Fresh::claim(folder)?;
         let database = config::default_database();
-        let address = config::database_address(folder, &database);
+        let used = config::variable("LIANBO_DATABASE").unwrap_or_else(|| database.clone());
+        let address = config::database_address(folder, &used);
         fresh.database(&address)?;
         // Opened before the token is spent: a disk that cannot hold it must not cost a token.
         let store = Store::open(&address).await?;
@@ -93,9 +94,9 @@ async fn keep(
     write_file(&path, joined.identity.to_pem().as_bytes(), 0o600)
         .with_context(|| format!("cannot write {}", path.display()))?;
     joined.pki.save(folder)?;
-    let own = (joined.identity.site, joined.identity.public());
-    let meta = Meta::generate(own.0, &mut rand::rng());
-    lifecycle::set_up(store, &meta, &[own, (joined.hub_site, joined.hub_key)]).await?;
+    let meta = Meta::generate(joined.identity.site, &mut rand::rng());
+    let hub = (joined.hub_site, joined.hub_key);
+    lifecycle::set_up(store, &meta, joined.identity.public(), hub).await?;
     Ok(config::save(folder, config)?)
 }
 

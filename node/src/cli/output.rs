@@ -100,12 +100,14 @@ pub fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
 /// `name  value` lines, aligned.
 pub fn facts(facts: &[(&str, String)]) -> String {
     let width = facts.iter().map(|(name, _)| measure_text_width(name)).max().unwrap_or(0);
-    facts
-        .iter()
-        .map(|(name, value)| {
-            format!("{}  {}\n", pad_str(name, width, Alignment::Left, None), plain(value))
-        })
-        .collect()
+    let mut text = String::new();
+    for (name, value) in facts {
+        text.push_str(&pad_str(name, width, Alignment::Left, None));
+        text.push_str("  ");
+        text.push_str(&plain(value));
+        text.push('\n');
+    }
+    text
 }
 
 /// Text of others without what could steer a terminal: control characters, and marks that turn the

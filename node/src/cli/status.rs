@@ -174,7 +174,8 @@ fn text(status: &Status) -> String {
         ("may sign", signs.to_owned()),
     ]);
     if status.forks > 0 {
-        text.push_str(&format!("forks  {}: two machines wrote as one site\n", status.forks));
+        let forks = format!("{}: two machines wrote as one site", status.forks);
+        text.push_str(&output::facts(&[("forks", forks)]));
     }
     if !status.logs.is_empty() {
         let rows = status.logs.iter().map(|log| {

@@ -1,5 +1,6 @@
 //! The door itself: a task that takes whatever waits into one transaction.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +10,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use super::append::{Appender, logs_of};
+use super::append::Appender;
 use super::author;
 use super::outcome::tally;
 use super::verify::verify_many;
 use super::{Draft, IngestError, Origin, Outcome, Plan, Taken, Verified, Written};
 use crate::clock::SharedClock;
-use crate::entry::{Entry, Lane};
+use crate::entry::{Entry, Lane, LogId};
 use crate::identity::Identity;
-use crate::journal::{self, End, Meta};
+use crate::journal::{self, End, Meta, Pins};
 use crate::store::{Store, StoreError};
 
 /// Submissions that may wait at the door; more wait at their senders (rule 9).
@@ -224,7 +225,7 @@ impl DoorTask {
     async fn transact(&self, asks: Vec<Ask>) -> Result<(Vec<Done>, End), StoreError> {
         let mut tx = self.store.write().await?;
         let meta = Meta::load(&mut tx).await?.ok_or(StoreError::Corrupt("table meta is empty"))?;
-        let pins = Meta::pins(&mut tx).await?;
+        let pins = Pins::load(&mut tx).await?;
         let mut appender = Appender::begin(&mut tx, &pins, self.clock.now()).await?;
         let mut done = Vec::with_capacity(asks.len());
         let mut asks = asks.into_iter().peekable();
@@ -260,7 +261,8 @@ async fn take_batches(
     let mut items = Vec::new();
     let mut cursors = Vec::new();
     for mut batch in batches {
-        shapes.push((batch.items.len(), logs_of(&batch.items)));
+        let logs: Vec<LogId> = batch.items.iter().map(|(item, _)| item.head.log).collect();
+        shapes.push(logs);
         items.append(&mut batch.items);
         cursors.extend(batch.cursor);
     }
@@ -271,11 +273,18 @@ async fn take_batches(
     let mut outcomes = outcomes.into_iter();
     Ok(shapes
         .into_iter()
-        .map(|(count, logs)| {
-            Done::Taken(Taken {
-                outcomes: outcomes.by_ref().take(count).collect(),
-                heights: appender.heights(&logs),
-            })
+        .map(|logs| {
+            let outcomes: Vec<_> = outcomes.by_ref().take(logs.len()).collect();
+            // Of a log whose entries were all refused nothing is told: its height may be none of the
+            // peer's business (rule 2).
+            let taken: BTreeSet<LogId> = logs
+                .into_iter()
+                .zip(&outcomes)
+                .filter(|(_, outcome)| !matches!(outcome, Outcome::Refused(_)))
+                .map(|(log, _)| log)
+                .collect();
+            let logs: Vec<_> = taken.into_iter().collect();
+            Done::Taken(Taken { outcomes, heights: appender.heights(&logs) })
         })
         .collect())
 }

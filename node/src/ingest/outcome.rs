@@ -105,7 +105,7 @@ impl From<RuleError> for Refusal {
     fn from(error: RuleError) -> Self {
         let reason = match error {
             RuleError::BadSignature => Reason::BadSignature,
-            _ => Reason::Rule,
+            RuleError::Broken(_) => Reason::Rule,
         };
         Self { place: None, reason, message: error.to_string() }
     }

@@ -1,5 +1,7 @@
 //! How much of each log is held without a gap.
 
+use std::collections::BTreeSet;
+
 use crate::args;
 use crate::entry::{Hash, LogId, SiteId};
 use crate::heights::{Height, Heights};
@@ -38,6 +40,33 @@ pub async fn heights_of_all(tx: &mut Tx) -> Result<Heights, StoreError> {
     let sql = "SELECT site, incarnation, scope, addressee, lane, height, tip FROM logs \
                WHERE height > 0";
     collect(&tx.all(sql, args![]).await?)
+}
+
+/// Those of these logs in which another entry, or none, is held at the place of the height.
+pub async fn not_held(tx: &mut Tx, heights: &Heights) -> Result<BTreeSet<LogId>, StoreError> {
+    let mut missing: BTreeSet<LogId> = heights.keys().copied().collect();
+    let keys = heights
+        .iter()
+        .map(|(log, at)| {
+            let audience = log.audience;
+            args![
+                log.site,
+                log.incarnation,
+                audience.scope,
+                audience.addressee,
+                log.lane,
+                at.seq,
+                at.hash
+            ]
+        })
+        .collect();
+    let sql = "SELECT l.site, l.incarnation, l.scope, l.addressee, l.lane \
+               FROM entries e JOIN logs l ON l.log = e.log \
+               WHERE (l.site, l.incarnation, l.scope, l.addressee, l.lane, e.seq, e.hash) IN ({keys})";
+    for row in tx.select_in(sql, keys).await? {
+        missing.remove(&log_from_row(&row, 0)?);
+    }
+    Ok(missing)
 }
 
 /// Places in logs where two branches are held.

@@ -94,10 +94,6 @@ impl Uplink {
                 forked.insert(*log);
             }
         }
-        // Branches that meet the hub's below its height.
-        let branches = journal::forks(&mut tx).await?.into_iter().map(|(log, _)| log);
-        forked
-            .extend(branches.filter(|log| log.site == meta.site && answer.yours.contains_key(log)));
         Ok(Greeting { answer, doubt, forked, subscriptions })
     }
 
@@ -113,8 +109,15 @@ impl Uplink {
         let request = v1::OfferRequest { held: heights_to_proto(&offered) };
         let wanted = heights_from_proto(client.offer(request).await?.into_inner().wanted)?;
         tracing::warn!(logs = wanted.len(), "the hub lost data and takes back what is held here");
-        let wanted = wanted.into_iter().map(|(log, height)| (log, height.seq)).collect();
-        session.wanted(wanted, &offered).map_err(|error| LinkError::Protocol(error.to_string()))
+        let mut tx = self.store.read().await?;
+        let mut above = std::collections::BTreeMap::new();
+        for (log, height) in wanted {
+            // Where the hub's log goes on from another entry, it lacks a branch of it.
+            let branch = height.seq > 0 && differs(&mut tx, &log, &height).await?;
+            above.insert(log, if branch { 0 } else { height.seq });
+        }
+        drop(tx);
+        session.wanted(above, &offered).map_err(|error| LinkError::Protocol(error.to_string()))
     }
 }
 

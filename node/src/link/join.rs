@@ -193,7 +193,7 @@ fn unreachable(url: &str, source: tonic::transport::Error) -> JoinError {
 }
 
 fn refused(url: &str, status: &tonic::Status) -> JoinError {
-    if let Some(source) = status.source().and_then(|source| TlsProblem::find(source)) {
+    if let Some(source) = status.source().and_then(TlsProblem::find) {
         return match source {
             TlsProblem::Closed => JoinError::Broken("it was closed".to_owned()),
             source => JoinError::Tls { url: url.to_owned(), source },
@@ -209,3 +209,6 @@ fn refused(url: &str, status: &tonic::Status) -> JoinError {
         code => JoinError::Refused { code, message },
     }
 }
+
+#[cfg(test)]
+mod tests;

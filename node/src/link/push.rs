@@ -53,6 +53,8 @@ impl Uplink {
                 outbox.sent(BTreeMap::from([(log, upto)]));
                 pushed += count;
                 if frames.send(v1::PushRequest { frame }).await.is_err() {
+                    // The hub ended the call; it may have said why.
+                    while answers.message().await?.is_some() {}
                     return Err(LinkError::Ended);
                 }
             }

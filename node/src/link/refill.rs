@@ -26,10 +26,11 @@ impl Uplink {
             "this site's data were rolled back or copied; taking back what the hub holds"
         );
         self.change_meta(|meta| meta.standing = Standing::Restored).await?;
-        let mut held = journal::heights_of_all(&mut self.store.read().await?).await?;
-        // Own logs are taken whole: where the hub's branch left ours, a height does not tell.
+        let held = journal::heights_of_all(&mut self.store.read().await?).await?;
+        // Own logs are taken whole: the hub may hold another branch of any of them.
+        let mut held = greeting.nameable(held);
         held.retain(|log, _| log.site != self.identity.site);
-        let held = heights_to_proto(&greeting.nameable(held));
+        let held = heights_to_proto(&held);
         for lane in Lane::ALL {
             let mut cursor = bytes::Bytes::new();
             loop {

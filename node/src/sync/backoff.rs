@@ -5,9 +5,9 @@ use std::time::Duration;
 /// Shortest upper bound of a wait.
 const FIRST: Duration = Duration::from_millis(500);
 /// Longest upper bound of a wait.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// Longest wait a server may ask for; a hostile one shall not silence a node for long.
-const LONGEST_ASKED: Duration = Duration::from_secs(15 * 60);
+const LONGEST_ASKED: Duration = Duration::from_mins(15);
 
 /// Counts failures in a row. Never gives up.
 #[derive(Clone, Copy, Debug, Default)]

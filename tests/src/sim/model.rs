@@ -258,9 +258,11 @@ pub(super) async fn refold(world: &World, index: usize, replica: &Replica) -> Re
     let member = &world.members[index];
     let mut rng = StdRng::seed_from_u64(world.seed);
     let store = Store::open_memory().await.expect("a store in memory");
-    let pins = [&member.identity, &world.members[HUB].identity];
-    let pins = pins.map(|it| (it.site, it.public()));
-    set_up(&store, &Meta::generate(member.site(), &mut rng), &pins).await.expect("set up");
+    let hub = &world.members[HUB];
+    let meta = Meta::generate(member.site(), &mut rng);
+    set_up(&store, &meta, member.identity.public(), (hub.site(), hub.identity.public()))
+        .await
+        .expect("set up");
     let identity = Identity::from_pem(member.site(), &member.identity.to_pem()).expect("a key");
     let clock = std::sync::Arc::new(ManualClock::new(START_MS));
     let (door, task) = Door::new(store.clone(), identity.into(), clock);

@@ -156,8 +156,9 @@ impl World {
             let pem = member.identity.to_pem();
             std::fs::write(member.folder.join(KEY_FILE), pem.as_bytes()).expect("the key is kept");
             let store = member.open().await;
-            let pins = [&member.identity, &hub.identity].map(|it| (it.site, it.public()));
-            set_up(&store, &Meta::generate(member.site(), rng), &pins).await.expect("set up");
+            let above = (hub.site(), hub.identity.public());
+            let meta = Meta::generate(member.site(), rng);
+            set_up(&store, &meta, member.identity.public(), above).await.expect("set up");
             if member.subscribed {
                 let mut tx = store.write().await.expect("a transaction");
                 let sql = format!("INSERT INTO subscriptions (site, slug) VALUES (x'', '{NEWS}')");

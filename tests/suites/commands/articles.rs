@@ -59,7 +59,7 @@ fn an_article_is_written_revised_listed_shown_and_withdrawn() {
 
     hub.run(&["article", "retract", &id[..8], "--reason", "内容有误"]).ok();
     assert_eq!(hub.run(&["article", "list", "--json"]).json(), serde_json::json!([]));
-    assert!(hub.run(&["article", "show", id]).fails(1).contains("no"));
+    assert!(hub.run(&["article", "show", id]).fails(1).contains("nothing here"));
     let retractions = hub.run(&["article", "retractions", "--json"]).json();
     assert_eq!(retractions[0]["reason"], "内容有误");
     assert_eq!(retractions[0]["record"], shown["id"]);

@@ -66,9 +66,10 @@ async fn tell(desk: &Desk, id: Id, stage: Stage, person: String) -> anyhow::Resu
         })
         .await?;
     let value = serde_json::json!({ "stage": stage, "written": !written.is_empty() });
-    desk.out.either(&value, || match written.is_empty() {
-        true => format!("{} was told before", stage.zh()),
-        false => {
+    desk.out.either(&value, || {
+        if written.is_empty() {
+            format!("{} was told before", stage.zh())
+        } else {
             format!("{}: told to the notice's author as soon as the hub is reached", stage.zh())
         }
     })
