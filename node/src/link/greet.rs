@@ -96,9 +96,8 @@ impl Uplink {
         }
         // Branches that left the hub's below its height.
         let branches = journal::forks(&mut tx).await?.into_iter().map(|(log, _)| log);
-        forked.extend(
-            branches.filter(|log| log.site == meta.site && answer.yours.contains_key(log)),
-        );
+        forked
+            .extend(branches.filter(|log| log.site == meta.site && answer.yours.contains_key(log)));
         Ok(Greeting { answer, doubt, forked, subscriptions })
     }
 
