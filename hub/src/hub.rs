@@ -224,9 +224,10 @@ impl Hub {
                 _ = look.tick() => false,
             };
             // Another process may have said that this hub signs again, or that it was restored.
-            let outcome = match told || stale {
-                true => self.refresh_members().await,
-                false => self.look_at_meta().await,
+            let outcome = if told || stale {
+                self.refresh_members().await
+            } else {
+                self.look_at_meta().await
             };
             stale = outcome.is_err();
             if let Err(error) = outcome {
