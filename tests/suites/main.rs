@@ -10,6 +10,7 @@ mod decoders;
 mod demo;
 mod docs;
 mod door;
+mod kill;
 mod link;
 mod python;
 mod replicas;
