@@ -80,7 +80,8 @@ async fn hub(world: Arc<World>, site: Site) {
         site.tasks.spawn(async move {
             while let Ok((stream, addr)) = listener.accept().await {
                 let name = turmoil::reverse_lookup(addr.ip());
-                let member = whose.members.iter().find(|member| Some(&member.name) == name.as_ref());
+                let member =
+                    whose.members.iter().find(|member| Some(&member.name) == name.as_ref());
                 let site = member.map(super::world::Member::site);
                 if accepted.send(Ok(Line { stream, addr, site })).await.is_err() {
                     break;

@@ -62,7 +62,10 @@ impl Replica {
             names: entries.iter().map(name).collect(),
             shown: shown.collect(),
             risen: journal::risen(&mut tx).await.expect("what has risen"),
-            link: journal::link_state(&mut tx).await.expect("the link").map_or_else(String::new, |it| it.state),
+            link: journal::link_state(&mut tx)
+                .await
+                .expect("the link")
+                .map_or_else(String::new, |it| it.state),
             digests: content::digests(&mut tx, false).await.expect("digests"),
             entries,
         };
@@ -126,10 +129,7 @@ pub(super) fn judge(world: &World, replicas: &[Replica]) -> Result<(), String> {
         differ(&member.name, "holds", &replica.names, &expected)?;
         let shown = articles(replica);
         if shown != replica.shown {
-            return Err(format!(
-                "{} shows {:?}, not {shown:?}",
-                member.name, replica.shown
-            ));
+            return Err(format!("{} shows {:?}, not {shown:?}", member.name, replica.shown));
         }
         let reverted = told.retracted.iter().find(|piece| replica.shown.contains_key(piece));
         if let Some(piece) = reverted {
@@ -277,8 +277,7 @@ pub(super) async fn refold(world: &World, index: usize, replica: &Replica) -> Re
     let running = tokio::spawn(task.run(stop.clone()));
     let mut waiting = replica.entries.clone();
     waiting.shuffle(&mut rng);
-    let origin =
-        Origin::Below { site: member.site(), ceiling: Scope::Internal, refill: true };
+    let origin = Origin::Below { site: member.site(), ceiling: Scope::Internal, refill: true };
     // An entry whose key is not bound yet is refused and comes again.
     for _ in 0..8 {
         let mut refused = Vec::new();

@@ -110,11 +110,8 @@ impl World {
         let mut rng = StdRng::seed_from_u64(seed);
         let shared = Path::new("/dev/shm");
         // Nothing is lost with the power in here: memory is as good as a disk, and faster.
-        let folder = if shared.is_dir() {
-            tempfile::tempdir_in(shared)
-        } else {
-            tempfile::tempdir()
-        };
+        let folder =
+            if shared.is_dir() { tempfile::tempdir_in(shared) } else { tempfile::tempdir() };
         let folder = folder.expect("a temporary folder");
         let mut members = Vec::new();
         for (index, name) in ["hub", "office", "township", "village"].into_iter().enumerate() {
