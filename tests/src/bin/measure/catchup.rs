@@ -24,7 +24,7 @@ use crate::{floor, relay, text};
 
 /// How much comes down.
 #[derive(Clone, Debug, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Articles of the hub's
     #[arg(long, default_value_t = 10_000)]
     articles: usize,
@@ -41,7 +41,11 @@ struct Took {
 }
 
 /// Measures it.
-pub async fn run(options: &Options, place: &Place, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    options: &Options,
+    place: &Place,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     Report::note(&format!("catchup: {} articles with texts of 3 KB", options.articles));
     let county = County::found(place.fresh("hub")?).await?;
     let mut nodes = members(&county, 2 * options.runs + 1).await?.into_iter();
@@ -66,9 +70,9 @@ pub async fn run(options: &Options, place: &Place, report: &mut Report) -> anyho
         report.figure("catchup", &format!("{way}_node_cpu_seconds"), best.node_cpu, "s")?;
         report.figure("catchup", &format!("{way}_hub_cpu_seconds"), best.hub_cpu, "s")?;
     }
-    let (through, counts) = relay::start(hub.grpc).await?;
+    let (relay, counts) = relay::start(hub.grpc).await?;
     let member = nodes.next().context("one more node")?;
-    catch_up(&county, &hub, through, &member, place, false).await?;
+    catch_up(&county, &hub, relay, &member, place, false).await?;
     let [up, down] = counts.map(|count| count.load(Ordering::Relaxed));
     #[expect(clippy::cast_precision_loss, reason = "megabytes")]
     let megabytes = |bytes: u64| bytes as f64 / 1e6;

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const LARGEST: usize = 8 * 1024 * 1024;
 
 /// Connects with a certificate.
-pub async fn connect(
+pub(crate) async fn connect(
     hub: SiteId,
     address: SocketAddr,
     pki: &ClientPki,

@@ -32,16 +32,16 @@ const DRAFTS: usize = 500;
 
 /// A hub's data folder.
 #[derive(Debug)]
-pub struct County {
+pub(crate) struct County {
     /// The hub's own.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     ca: Ca,
     folder: TempDir,
 }
 
 impl County {
     /// A fresh hub.
-    pub async fn found(folder: TempDir) -> anyhow::Result<Self> {
+    pub(crate) async fn found(folder: TempDir) -> anyhow::Result<Self> {
         let path = folder.path();
         let identity = Identity::generate(&mut rand::rng());
         let ca = Ca::generate("测试县", identity.site, SystemClock.now(), &mut rand::rng())?;
@@ -65,7 +65,11 @@ impl County {
     }
 
     /// Enrols these sites by unit code.
-    pub async fn enrol(&self, sites: &[(String, Identity)], hub: bool) -> anyhow::Result<()> {
+    pub(crate) async fn enrol(
+        &self,
+        sites: &[(String, Identity)],
+        hub: bool,
+    ) -> anyhow::Result<()> {
         let enrolments = sites.iter().map(|(code, identity)| {
             let unit =
                 Unit { code: code.clone(), name: format!("{code}单位"), parent: String::new() };
@@ -78,7 +82,7 @@ impl County {
     }
 
     /// Writes entries of the hub's own; it must not be serving.
-    pub async fn write(&self, drafts: Vec<Draft>) -> anyhow::Result<()> {
+    pub(crate) async fn write(&self, drafts: Vec<Draft>) -> anyhow::Result<()> {
         let path = self.folder.path();
         let site = Site::open(path, &address(path)).await?;
         for drafts in drafts.chunks(DRAFTS) {
@@ -89,7 +93,7 @@ impl County {
     }
 
     /// A certificate for a site.
-    pub fn certify(&self, identity: &Identity) -> anyhow::Result<ClientPki> {
+    pub(crate) fn certify(&self, identity: &Identity) -> anyhow::Result<ClientPki> {
         let (csr, key) = new_csr(identity.site)?;
         let now = SystemClock.now();
         let chain = self.ca.issue_site(&csr, identity.site, now, CERTIFICATE, &mut rand::rng())?;
@@ -98,12 +102,12 @@ impl County {
     }
 
     /// Its data folder.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Starts to serve.
-    pub async fn serve(&self) -> anyhow::Result<Serving> {
+    pub(crate) async fn serve(&self) -> anyhow::Result<Serving> {
         let log = std::fs::File::create(self.folder().join("hub.log"))?;
         let mut child = Command::new(std::env::current_exe()?)
             .arg("hub")
@@ -137,15 +141,15 @@ impl County {
 }
 
 /// The address of the database in a folder.
-pub fn address(folder: &Path) -> String {
+pub(crate) fn address(folder: &Path) -> String {
     database_address(folder, &default_database())
 }
 
 /// A serving hub.
 #[derive(Debug)]
-pub struct Serving {
+pub(crate) struct Serving {
     /// Where sites connect.
-    pub grpc: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     child: Child,
     stdin: Option<ChildStdin>,
     _stdout: BufReader<ChildStdout>,
@@ -153,26 +157,26 @@ pub struct Serving {
 
 impl Serving {
     /// Memory of the process that is its own, and its share of what it shares, in KiB.
-    pub fn pss_kib(&self) -> anyhow::Result<f64> {
+    pub(crate) fn pss_kib(&self) -> anyhow::Result<f64> {
         let pid = self.child.id().context("the hub has ended")?;
         let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
         field(&rollup, "Pss:")
     }
 
     /// The most memory it ever had, in KiB.
-    pub fn peak_kib(&self) -> anyhow::Result<f64> {
+    pub(crate) fn peak_kib(&self) -> anyhow::Result<f64> {
         let pid = self.child.id().context("the hub has ended")?;
         field(&std::fs::read_to_string(format!("/proc/{pid}/status"))?, "VmHWM:")
     }
 
     /// Seconds of processor time it took so far.
-    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
         let pid = self.child.id().context("the hub has ended")?;
         cpu_seconds(&pid.to_string())
     }
 
     /// Stops it.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.stdin.take());
         let status = self.child.wait().await?;
         anyhow::ensure!(status.success(), "the hub ended with {status}");
@@ -181,7 +185,7 @@ impl Serving {
 }
 
 /// Seconds of processor time a process took so far; `self` for this one.
-pub fn cpu_seconds(pid: &str) -> anyhow::Result<f64> {
+pub(crate) fn cpu_seconds(pid: &str) -> anyhow::Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // Fields 14 and 15, counted behind the name in parentheses; hundredths of a second on Linux.
     let behind = stat.rsplit(')').next().unwrap_or_default();
@@ -198,15 +202,15 @@ fn field(text: &str, name: &str) -> anyhow::Result<f64> {
 
 /// A site and its certificate.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// The site.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// Its certificate.
-    pub pki: Arc<ClientPki>,
+    pub(crate) pki: Arc<ClientPki>,
 }
 
 /// Enrols and certifies so many sites.
-pub async fn members(county: &County, count: usize) -> anyhow::Result<Vec<Member>> {
+pub(crate) async fn members(county: &County, count: usize) -> anyhow::Result<Vec<Member>> {
     let sites: Vec<_> =
         (0..count).map(|n| (format!("unit-{n}"), Identity::generate(&mut rand::rng()))).collect();
     county.enrol(&sites, false).await?;

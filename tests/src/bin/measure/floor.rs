@@ -14,7 +14,7 @@ use crate::report::Report;
 const WRITES: usize = 300;
 
 /// Measures it now, in the folder where the data are.
-pub async fn measure(place: &Place, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(place: &Place, report: &mut Report) -> anyhow::Result<()> {
     for (name, size) in [("4kb", 4096), ("64kb", 65_536)] {
         let folder = place.fresh("floor")?;
         let path = folder.path().join("file");

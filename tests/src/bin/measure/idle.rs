@@ -23,7 +23,7 @@ const REST: Duration = Duration::from_secs(3);
 
 /// How many follow.
 #[derive(Clone, Debug, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Following clients, each with a certificate and a connection of its own
     #[arg(long, default_value_t = 1000)]
     followers: usize,
@@ -39,7 +39,11 @@ struct Following {
 }
 
 /// Measures it.
-pub async fn run(options: &Options, place: &Place, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    options: &Options,
+    place: &Place,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     Report::note(&format!("idle: {} followers, each its own site", options.followers));
     floor::measure(place, report).await?;
     let county = County::found(place.fresh("hub")?).await?;

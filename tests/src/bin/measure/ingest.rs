@@ -27,7 +27,7 @@ const IN_FLIGHT: usize = 4;
 
 /// How much is pushed.
 #[derive(Clone, Debug, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Entries, all nodes together
     #[arg(long, default_value_t = 100_000)]
     entries: usize,
@@ -47,7 +47,11 @@ struct Frame {
 }
 
 /// Measures it.
-pub async fn run(options: &Options, place: &Place, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    options: &Options,
+    place: &Place,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     Report::note(&format!(
         "ingest: {} entries with texts of 3 KB, {} nodes, {IN_FLIGHT} frames of {} unacknowledged each",
         options.entries, options.nodes, options.frame

@@ -74,11 +74,11 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let mut report = Report::begin(cli.json, &place.folder)?;
     match what {
         What::Ingest(options) => ingest::run(&options, &place, &mut report).await?,
-        What::Catchup(options) => catchup::run(&options, &place, &mut report).await?,
+        What::Catchup(options) => Box::pin(catchup::run(&options, &place, &mut report)).await?,
         What::Idle(options) => idle::run(&options, &place, &mut report).await?,
         What::All | What::Hub { .. } => {
             ingest::run(&parsed(), &place, &mut report).await?;
-            catchup::run(&parsed(), &place, &mut report).await?;
+            Box::pin(catchup::run(&parsed(), &place, &mut report)).await?;
             idle::run(&parsed(), &place, &mut report).await?;
         }
     }

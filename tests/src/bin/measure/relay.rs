@@ -8,10 +8,10 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Bytes of TLS records, both ways, over all connections.
-pub type Count = Arc<AtomicU64>;
+pub(crate) type Count = Arc<AtomicU64>;
 
 /// Relays to `hub` for as long as the runtime lives; where to connect, and the bytes up and down so far.
-pub async fn start(hub: SocketAddr) -> std::io::Result<(SocketAddr, [Count; 2])> {
+pub(crate) async fn start(hub: SocketAddr) -> std::io::Result<(SocketAddr, [Count; 2])> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     let counts = [Count::default(), Count::default()];

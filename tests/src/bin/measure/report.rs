@@ -7,13 +7,13 @@ use serde_json::json;
 
 /// What was measured.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     json: bool,
 }
 
 impl Report {
     /// Says on what machine and disk, and how busy it was.
-    pub fn begin(json: bool, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn begin(json: bool, folder: &Path) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism()?;
         let (device, kind) = disk(folder)?;
         anyhow::ensure!(
@@ -27,7 +27,7 @@ impl Report {
     }
 
     /// One figure.
-    pub fn figure(
+    pub(crate) fn figure(
         &mut self,
         bench: &str,
         metric: &str,
@@ -45,12 +45,12 @@ impl Report {
     }
 
     /// A remark on stderr.
-    pub fn note(text: &str) {
+    pub(crate) fn note(text: &str) {
         print::note(&format!("# {text}"));
     }
 
     /// How busy the machine is, on stderr.
-    pub fn load() {
+    pub(crate) fn load() {
         if let Ok(load) = std::fs::read_to_string("/proc/loadavg") {
             Self::note(&format!("load {}", load.trim()));
         }

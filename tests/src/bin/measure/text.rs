@@ -17,14 +17,14 @@ const PUBLISHED_MS: i64 = 1_795_392_000_000;
 
 /// Writes articles.
 #[derive(Debug)]
-pub struct Writer {
+pub(crate) struct Writer {
     rng: StdRng,
     words: Vec<String>,
 }
 
 impl Writer {
     /// Begins anew.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let words = (0..WORDS)
             .map(|_| {
@@ -55,7 +55,7 @@ impl Writer {
     }
 
     /// The next article, in column `news`.
-    pub fn article(&mut self) -> Record {
+    pub(crate) fn article(&mut self) -> Record {
         let text = self.text(BYTES);
         Record::Article(Article {
             id: RecordId(self.rng.random()),
