@@ -148,6 +148,8 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
         clock,
         certificate,
         ca,
+        // A certificate lives for days, and is replaced when a third of that is over.
+        every: HOURLY.min(config.certificate_validity() / 3),
     };
     let stop = site.stop.clone();
     site.tasks.spawn(async move {
@@ -201,14 +203,14 @@ struct Keeper {
     clock: Arc<FlooredClock>,
     certificate: watch::Sender<Arc<CertifiedKey>>,
     ca: Arc<Ca>,
+    /// How often it looks.
+    every: Duration,
 }
 
 impl Keeper {
     async fn run(&self) {
         let validity = self.config.certificate_validity();
-        // A certificate lives for days; a third of that is left when it is replaced.
-        let every = HOURLY.min(validity / 3);
-        let mut tick = tokio::time::interval(every);
+        let mut tick = tokio::time::interval(self.every);
         let mut issued = self.clock.now();
         loop {
             tick.tick().await;
@@ -236,5 +238,60 @@ impl Keeper {
         let mut tx = self.store.write().await?;
         journal::set_fact(&mut tx, FLOOR, &now.to_be_bytes()).await?;
         tx.commit().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lianbo_node::clock::ManualClock;
+    use lianbo_node::config::UnitConfig;
+    use lianbo_node::link::tls::certificate_info;
+    use lianbo_node::store::testing::TestDatabase;
+
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+    const NOW: i64 = 20_000 * DAY;
+
+    #[tokio::test]
+    async fn the_hubs_own_certificate_is_replaced_while_it_serves_and_its_clock_never_goes_back() {
+        let database = TestDatabase::sqlite().await;
+        let site = SiteId([1; 16]);
+        let unit = UnitConfig { code: "county".to_owned(), name: "县".to_owned() };
+        let config = HubConfig::new(unit, database.address.clone());
+        let manual = Arc::new(ManualClock::new(NOW));
+        let ca = Arc::new(Ca::generate("县", site, NOW, &mut rand::rng()).unwrap());
+        let first = issue(&ca, site, &config, NOW).unwrap();
+        let certificate = watch::Sender::new(first);
+        let mut shown = certificate.subscribe();
+        let keeper = Keeper {
+            store: database.store.clone(),
+            site,
+            clock: Arc::new(FlooredClock::new(manual.clone(), 0)),
+            certificate,
+            ca,
+            every: Duration::from_millis(1),
+            config,
+        };
+        let ends = |shown: &mut watch::Receiver<Arc<CertifiedKey>>| {
+            certificate_info(&shown.borrow_and_update().cert[0]).unwrap().not_after_ms
+        };
+        let kept = async |at: i64| while kept_floor(&database.store).await.unwrap() < at {};
+        let days = async {
+            kept(NOW).await;
+            manual.advance(9 * DAY);
+            kept(NOW + 9 * DAY).await;
+            assert!(!shown.has_changed().unwrap(), "a certificate of thirty days has time");
+            manual.advance(2 * DAY);
+            shown.changed().await.unwrap();
+            assert_eq!(ends(&mut shown), NOW + 41 * DAY);
+            // Set back, the clock stays where it was.
+            manual.set(NOW);
+            assert_eq!(keeper.clock.now(), NOW + 11 * DAY);
+        };
+        tokio::select! {
+            () = keeper.run() => {}
+            () = days => {}
+        }
     }
 }

@@ -44,9 +44,10 @@ CREATE TABLE forks (
     PRIMARY KEY (log, seq)
 );
 
--- Keys this site trusts without an entry: its own and its hub's.
+-- Keys this site trusts without an entry: its own and its hub's. Only a hub may say who belongs.
 CREATE TABLE pins (
     site BYTEA NOT NULL,
     key  BYTEA NOT NULL,
+    hub  BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (site, key)
 );

@@ -44,9 +44,10 @@ CREATE TABLE forks (
     PRIMARY KEY (log, seq)
 ) WITHOUT ROWID;
 
--- Keys this site trusts without an entry: its own and its hub's.
+-- Keys this site trusts without an entry: its own and its hub's. Only a hub may say who belongs.
 CREATE TABLE pins (
     site BLOB NOT NULL,
     key  BLOB NOT NULL,
+    hub  BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (site, key)
 ) WITHOUT ROWID;

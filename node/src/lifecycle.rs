@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{SharedClock, SystemClock};
-use crate::entry::PublicKey;
+use crate::entry::{PublicKey, SiteId};
 use crate::identity::{BadKeyFile, Identity};
 use crate::ingest::Door;
-use crate::journal::Meta;
+use crate::journal::{Meta, Pins};
 use crate::store::{Store, StoreError};
 
 /// The site's signing key in the data folder.
@@ -125,16 +125,16 @@ impl Site {
     }
 }
 
-/// Sets up the database of a new site: who it is, and which keys it trusts without an entry.
+/// Sets up the database of a new site: who it is, its own key, and its hub's, which for a hub is itself.
 pub async fn set_up(
     store: &Store,
     meta: &Meta,
-    pins: &[(crate::entry::SiteId, PublicKey)],
+    own: PublicKey,
+    hub: (SiteId, PublicKey),
 ) -> Result<(), StoreError> {
     let mut tx = store.write().await?;
     meta.save(&mut tx).await?;
-    for (site, key) in pins {
-        Meta::pin(&mut tx, *site, *key).await?;
-    }
+    Pins::add(&mut tx, hub.0, hub.1, true).await?;
+    Pins::add(&mut tx, meta.site, own, false).await?;
     tx.commit().await
 }

@@ -1,7 +1,7 @@
 //! What every serving program needs: a way to be told to stop, and its figures on an address of their own.
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -10,15 +10,16 @@ use crate::lifecycle::Site;
 use crate::web;
 
 /// The recorder is the process's: several sites in one process (tests) share it.
-static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
 /// Serves `/live`, `/ready` and `/metrics` of a site until it stops.
 pub fn serve(site: &Site, listener: TcpListener) -> anyhow::Result<()> {
-    let handle = if let Some(handle) = RECORDER.get() {
-        handle.clone()
-    } else {
-        let handle = PrometheusBuilder::new().install_recorder()?;
-        RECORDER.get_or_init(|| handle).clone()
+    let handle = {
+        let mut recorder = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*recorder {
+            Some(handle) => handle.clone(),
+            None => recorder.insert(PrometheusBuilder::new().install_recorder()?).clone(),
+        }
     };
     let stop = || site.stop.clone().cancelled_owned();
     site.tasks.spawn(web::upkeep(handle.clone(), stop()));

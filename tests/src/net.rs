@@ -65,8 +65,10 @@ impl TestHub {
         let ca = Ca::generate("测试县", identity.site, now, &mut rand::rng()).expect("a CA");
         ca.save(folder.path()).expect("the CA is kept");
         let meta = Meta::generate(identity.site, &mut rand::rng());
-        let pins = [(identity.site, identity.public())];
-        set_up(&database.store, &meta, &pins).await.expect("a fresh database takes a site");
+        let own = identity.public();
+        set_up(&database.store, &meta, own, (identity.site, own))
+            .await
+            .expect("a fresh database takes a site");
         write_key(folder.path(), &identity);
         let listener = || Some(Listener { grpc: Some(any_port()), pages: Some(any_port()) });
         let unit =
@@ -133,8 +135,10 @@ impl TestHub {
         self.pause().await;
         let mut meta = Meta::generate(self.identity.site, &mut rand::rng());
         meta.standing = Standing::Restored;
-        let pins = [(self.identity.site, self.identity.public())];
-        set_up(&fresh.store, &meta, &pins).await.expect("a fresh database takes a site");
+        let own = self.identity.public();
+        set_up(&fresh.store, &meta, own, (self.identity.site, own))
+            .await
+            .expect("a fresh database takes a site");
         self.config.database.clone_from(&fresh.address);
         self.store.close().await;
         self.store = fresh.store.clone();
@@ -297,8 +301,10 @@ impl TestNode {
         };
         let store = Store::open(&address(folder.path())).await.expect("a fresh database");
         let meta = Meta::generate(identity.site, &mut rand::rng());
-        let pins = [&identity, &hub.identity].map(|it| (it.site, it.public()));
-        set_up(&store, &meta, &pins).await.expect("a fresh database takes a site");
+        let above = (hub.identity.site, hub.identity.public());
+        set_up(&store, &meta, identity.public(), above)
+            .await
+            .expect("a fresh database takes a site");
         store.close().await;
         let mut node = Self { running: None, site: None, identity, folder, config };
         node.open().await;

@@ -114,7 +114,7 @@ pub fn history(steps: &[Step]) -> History {
         let text = mark(made.len());
         let picked = made[step.pick % made.len()].clone();
         let own = picked.site() == author.site();
-        let at_ms = START_MS - 3_600_000 * (step.pick % 200) as i64;
+        let at_ms = START_MS - 3_600_000 * i64::try_from(step.pick % 200).unwrap_or(0);
         let by_hub = step.author == 0;
         let next = match (kind, &picked.record) {
             (0..=4, _) => {

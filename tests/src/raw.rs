@@ -25,6 +25,9 @@ use crate::net::{PATIENCE, TestHub};
 /// Larger than anything a hub may send.
 const LARGEST: usize = 64 * 1024 * 1024;
 
+/// Bytes of a stream on their way, at most.
+const SMALL: u32 = 64 * 1024;
+
 /// A connection to one listener of a hub.
 #[derive(Clone, Debug)]
 pub struct RawClient {
@@ -74,7 +77,8 @@ impl RawClient {
         let connector = Connector::new(Arc::new(config), name, None, PATIENCE);
         let host = if name.is_some() { "127.0.0.1" } else { "localhost" };
         let address = format!("https://{host}:{}", hub.grpc(listener).port());
-        let endpoint = endpoint(&address).expect("an address");
+        // Small windows: what is on its way and not yet asked for stays little.
+        let endpoint = endpoint(&address).expect("an address").initial_stream_window_size(SMALL);
         let channel = endpoint.connect_with_connector(connector).await?;
         let sync = SyncClient::new(channel.clone())
             .max_decoding_message_size(LARGEST)

@@ -60,8 +60,10 @@ impl TestSite {
         let clock = Arc::new(ManualClock::new(START_MS));
         let mut rng = rand::rng();
         let meta = Meta::generate(own.site(), &mut rng);
-        let pins = [own.clone(), hub.clone()].map(|it| (it.site(), it.identity.public()));
-        set_up(&database.store, &meta, &pins).await.expect("a fresh database takes a site");
+        let above = (hub.site(), hub.identity.public());
+        set_up(&database.store, &meta, own.identity.public(), above)
+            .await
+            .expect("a fresh database takes a site");
         let key = folder.path().join(KEY_FILE);
         std::fs::write(key, own.identity.to_pem().as_bytes()).expect("the key is kept");
         let site = Site::open_with(folder.path(), database.store.clone(), clock.clone())

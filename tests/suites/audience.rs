@@ -292,7 +292,7 @@ fn run(cases: u32, check: impl Fn(&Runtime, Vec<Step>)) {
 
 #[test]
 fn nothing_leaves_its_audience_by_query_or_page_sqlite() {
-    run(8, |runtime, steps| {
+    run(5, |runtime, steps| {
         runtime.block_on(async { held_by(TestDatabase::sqlite().await, &steps).await });
     });
 }

@@ -3,12 +3,12 @@
 use lianbo_node::args;
 use lianbo_node::scope::{Audience, Scope};
 use lianbo_node::store::{Store, StoreError, Tx};
-use lianbo_tests::records::{article, notice};
+use lianbo_tests::records::{article, notice, retraction};
 use lianbo_tests::{Made, TestSite, on_both};
 
 const ALL: Audience = Audience::all(Scope::Organization);
 
-/// A journal with gaps, a fork and an entry without a body: positions 3 to 12.
+/// A journal with gaps, a fork and a withdrawn entry without a body: positions 3 to 13.
 async fn healthy(site: &mut TestSite) -> Vec<Made> {
     let [mut unit, mut other] = site.with_units().await;
     let mut clone = unit.clone();
@@ -18,8 +18,10 @@ async fn healthy(site: &mut TestSite) -> Vec<Made> {
     made.extend((1..=2).map(|n| other.write(ALL, notice(n, ""))));
     site.accept(&made).await;
     let gone = other.write(ALL, article(9, ""));
+    let why = other.write(ALL, retraction([&gone], None, ""));
+    site.accept(&[why]).await;
     site.take(vec![gone.without_body()], lianbo_tests::site::REFILL).await;
-    assert_eq!(site.journal().await.len(), 12);
+    assert_eq!(site.journal().await.len(), 13);
     made
 }
 
@@ -59,6 +61,14 @@ on_both! {
             }
         }
         assert!(site.verify().await.is_empty());
+        site.close().await;
+    }
+
+    async fn a_body_that_nothing_withdrew_is_missed(database) {
+        let mut site = TestSite::hub(database).await;
+        healthy(&mut site).await;
+        site.damage("UPDATE entries SET body = NULL WHERE position = 5").await;
+        assert_eq!(named(&site).await, [5]);
         site.close().await;
     }
 

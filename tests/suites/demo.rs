@@ -68,9 +68,7 @@ async fn killed_it_takes_its_programs_along() {
     assert_eq!(processes_in(&folder).len(), 5, "the demonstration, a hub and three nodes");
     demo.kill().await.unwrap();
     for site in ["hub", "school", "township", "village"] {
-        let lock = fs::read_dir(folder.join(site)).unwrap().map(|entry| entry.unwrap().path());
-        let lock = lock.filter(|path| path.extension().is_some_and(|it| it == "lock")).next();
-        let lock = File::open(lock.expect("a server holds a lock")).unwrap();
+        let lock = File::open(folder.join(site).join("serve.lock")).unwrap();
         // Held until the program has ended.
         tokio::task::spawn_blocking(move || lock.lock()).await.unwrap().unwrap();
     }

@@ -1,9 +1,16 @@
 //! The link between a hub and its nodes, over real TLS on loopback.
 
 mod basics;
+mod canaries;
 mod certificates;
 mod hello;
+mod hostile;
+mod lanes;
 mod losses;
+mod proxy;
+mod stopping;
+mod subscriptions;
+mod window;
 
 use lianbo_node::content::article::{self, ArticleFilter};
 use lianbo_node::ingest::Draft;

@@ -10,6 +10,7 @@ mod decoders;
 mod demo;
 mod door;
 mod link;
+mod python;
 mod replicas;
 mod retractions;
 mod simulation;

@@ -65,7 +65,7 @@ async fn named(site: &TestSite) -> Vec<(lianbo_node::entry::LogId, u64)> {
 #[test]
 fn the_same_entries_in_any_order_and_batching_give_the_same_views_and_heights_on_postgres_too() {
     let runtime = Runtime::new().unwrap();
-    let config = Config { cases: 12, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 8, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&(steps(60), arrival(), arrival()), |(steps, first, second)| {
             runtime.block_on(converge(&steps, &first, &second));

@@ -1,5 +1,7 @@
 //! Rule 3: a retraction never reverts, whatever comes when.
 
+use std::fmt::Write as _;
+
 use lianbo_node::content::{
     article, first_seen, notice, release as releases, retraction as retractions,
 };
@@ -39,7 +41,7 @@ async fn shown(site: &TestSite) -> String {
             for n in 1..20u8 {
                 let prefix = id(n).to_string();
                 if let Ok(found) = article::find(&mut tx, reader, &prefix).await {
-                    seen += &format!("{found:?}");
+                    write!(seen, "{found:?}").unwrap();
                 }
             }
         }
@@ -47,7 +49,7 @@ async fn shown(site: &TestSite) -> String {
     for author in authors {
         for n in 1..20 {
             let targets = article::live_targets(&mut tx, author, id(n)).await.unwrap();
-            seen += &format!("{targets:?}");
+            write!(seen, "{targets:?}").unwrap();
             assert!(
                 article::current_entry(&mut tx, author, id(n)).await.unwrap().is_none() || n > 5
             );

@@ -107,7 +107,7 @@ impl Command {
             meta.standing = Standing::Restored;
         }
         let hash = ca_fingerprint(keys.ca.certificate());
-        lifecycle::set_up(&store, &meta, &[own]).await?;
+        lifecycle::set_up(&store, &meta, own.1, own).await?;
         if self.recover.is_none() {
             let draft = own_enrolment(&keys.identity, &config);
             let site = Site::run(folder, store, keys.identity, Arc::new(SystemClock));

@@ -35,7 +35,7 @@ pub(super) async fn check(
         lists.push(read_lists(fetch, pages).await?);
     }
     let mut lines = Vec::new();
-    let (mut cells, mut wrong) = (0, Vec::new());
+    let (mut cells, mut wrong) = (0, Vec::<String>::new());
     let mut blamed = BTreeSet::new();
     for row in &rows {
         let mut line = vec![narrow(row.title), row.author.short().to_owned(), row.about.clone()];
@@ -87,10 +87,11 @@ pub(super) async fn check(
             took.as_secs_f64()
         ))?);
     }
+    let mut what = format!("{} of {cells} places are wrong\n{}", wrong.len(), wrong.join("\n"));
     for place in blamed {
-        wrong.push(county.site(place)?.server.tail());
+        what.push('\n');
+        what.push_str(&county.site(place)?.server.tail());
     }
-    let what = format!("{} of {cells} places are wrong\n{}", wrong.len(), wrong.join("\n"));
     Err(advise(what, "run it with --keep DIR and look into the sites with `article list`").into())
 }
 

@@ -24,7 +24,7 @@ use live::View;
 use processes::Programs;
 
 /// Longest `--check` may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// How the demonstration runs.
 #[derive(Clone, Debug, clap::Args)]

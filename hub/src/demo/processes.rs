@@ -97,7 +97,7 @@ pub(super) struct Server {
     /// Held open: its end tells the program to stop, also where this process is killed.
     stdin: Option<ChildStdin>,
     /// Held open, so that the program never writes into nothing.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -120,14 +120,8 @@ impl Server {
             command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().context("a child without stdout")?;
-        let mut server = Self {
-            name,
-            addresses: Vec::new(),
-            log,
-            child,
-            stdin,
-            _stdout: BufReader::new(stdout),
-        };
+        let mut server =
+            Self { name, addresses: Vec::new(), log, child, stdin, stdout: BufReader::new(stdout) };
         match tokio::time::timeout(START, server.read_addresses()).await {
             Ok(Ok(())) => Ok(server),
             Ok(Err(error)) => Err(error.context(server.tail())),
@@ -139,7 +133,7 @@ impl Server {
     async fn read_addresses(&mut self) -> anyhow::Result<()> {
         loop {
             let mut line = String::new();
-            if self._stdout.read_line(&mut line).await? == 0 {
+            if self.stdout.read_line(&mut line).await? == 0 {
                 anyhow::bail!("{} ended instead of serving", self.name);
             }
             let told = line.trim().strip_prefix("serving ").and_then(|it| it.rsplit_once(' '));

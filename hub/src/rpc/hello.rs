@@ -58,13 +58,13 @@ impl Service {
                     HelloOutcome::Forked,
                     "two machines wrote the same log: is this a copy of another machine?",
                 ),
+                _ if self.two_writers(&caller, incarnation).await? => (
+                    HelloOutcome::Forked,
+                    "two machines write as this site: is one a copy of the other?",
+                ),
                 Comparison::Behind(_) => (
                     HelloOutcome::RolledBack,
                     "the hub holds more of this site than the site itself: its data are older",
-                ),
-                Comparison::Ahead if self.two_writers(&caller, incarnation).await? => (
-                    HelloOutcome::Forked,
-                    "two machines write as this site: is one a copy of the other?",
                 ),
                 Comparison::Ahead => {
                     self.judge_cursors(&caller, &hello.cursors, &subscriptions).await?

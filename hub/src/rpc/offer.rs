@@ -20,14 +20,14 @@ impl Service {
         let caller = self.caller(&request)?;
         let mut offered = heights_from_proto(request.into_inner().held)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        // Others' entries are taken only while this hub fills up what it lost.
+        // Other sites' entries are taken only while this hub fills up what it lost; its own, always.
         let refilling = self.hub.members().refilling();
         // The answer tells heights: of logs that the caller may hold, and of no others (rule 2).
         let may_hold = Reader { site: Some(caller.site), ceiling: caller.ceiling() };
         offered.retain(|log, _| {
             may_rise(caller.ceiling(), log.audience)
                 && may_read(may_hold, log.site, log.audience)
-                && (refilling || log.site == caller.site)
+                && (refilling || log.site == caller.site || log.site == self.hub.identity.site)
         });
         let compared = async {
             let mut tx = self.hub.store.read().await?;

@@ -42,7 +42,9 @@ impl Service {
             0 => BATCH,
             bytes => BATCH.min(bytes as usize),
         };
-        let upto = hub.tail.end().borrow().position;
+        // The journal itself and not the tail: whoever was told that an entry is kept finds it here.
+        let end = async { journal::end(&mut hub.store.read().await?).await };
+        let upto = end.await.map_err(|error| store_failed(&error))?.position;
         let (frame, end) = read(hub, &filter, &held, after.position, upto, max_bytes)
             .await
             .map_err(|error| store_failed(&error))?;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lianbo_node::entry::Entry;
 use lianbo_node::ingest::Origin;
-use lianbo_node::wire::{decode_frame, heights_to_proto};
+use lianbo_node::wire::{decode_frame, decode_head, heights_to_proto};
 use lianbo_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -52,14 +53,27 @@ async fn run(
     mut inbound: Streaming<v1::PushRequest>,
     answers: &mpsc::Sender<Result<v1::PushResponse, Status>>,
 ) {
-    // A broken request stream ends the call by itself; there is nobody to tell.
-    while let Ok(Some(push)) = inbound.message().await {
-        let answer = take(hub, &caller, push).await;
+    loop {
+        let answer = match inbound.message().await {
+            Ok(Some(push)) => take(hub, &caller, push).await,
+            Ok(None) => break,
+            // Larger than a message may be, for one; if the line broke, nobody hears it.
+            Err(status) => Err(status),
+        };
         let failed = answer.is_err();
         if answers.send(answer).await.is_err() || failed {
             break;
         }
     }
+}
+
+/// Whether a frame holds this hub's own entries and no others. Whoever has one got it from here, so it is
+/// taken back at any time: a node may have been away when the hub lost it, and come back late.
+fn gives_back(hub: &Hub, entries: &[Entry]) -> bool {
+    let own = |entry: &Entry| {
+        decode_head(&entry.head).is_ok_and(|head| head.log.site == hub.identity.site)
+    };
+    !entries.is_empty() && entries.iter().all(own)
 }
 
 async fn take(
@@ -76,7 +90,7 @@ async fn take(
     let origin = Origin::Below {
         site: caller.site,
         ceiling: caller.ceiling(),
-        refill: hub.members().refilling(),
+        refill: hub.members().refilling() || gives_back(hub, &entries),
     };
     let taken = hub.door.take(entries, origin).await.map_err(|error| door_failed(&error))?;
     if hub.members().refilling() && taken.accepted() > 0 {

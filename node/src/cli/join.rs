@@ -94,9 +94,9 @@ async fn keep(
     write_file(&path, joined.identity.to_pem().as_bytes(), 0o600)
         .with_context(|| format!("cannot write {}", path.display()))?;
     joined.pki.save(folder)?;
-    let own = (joined.identity.site, joined.identity.public());
-    let meta = Meta::generate(own.0, &mut rand::rng());
-    lifecycle::set_up(store, &meta, &[own, (joined.hub_site, joined.hub_key)]).await?;
+    let meta = Meta::generate(joined.identity.site, &mut rand::rng());
+    let hub = (joined.hub_site, joined.hub_key);
+    lifecycle::set_up(store, &meta, joined.identity.public(), hub).await?;
     Ok(config::save(folder, config)?)
 }
 

@@ -5,16 +5,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::{Origin, Outcome, Reason, Refusal, Verified, Written};
 use crate::args;
 use crate::content::{self, Folding, Record};
-use crate::entry::{Hash, LogId, PublicKey, SiteId};
+use crate::entry::{Hash, LogId};
 use crate::heights::{Height, Heights};
-use crate::journal::{End, log_from_row};
+use crate::journal::{End, Pins, log_from_row};
 use crate::scope::{may_read, may_rise};
 use crate::store::{StoreError, Tx, Value};
 
 /// One transaction's view of the journal and the logs. Lives as long as the transaction.
 pub(super) struct Appender<'t> {
     pub(super) tx: &'t mut Tx,
-    pins: &'t BTreeSet<(SiteId, PublicKey)>,
+    pins: &'t Pins,
     now: i64,
     end: End,
     logs: HashMap<LogId, LogState>,
@@ -70,7 +70,7 @@ struct Decision {
 impl<'t> Appender<'t> {
     pub(super) async fn begin(
         tx: &'t mut Tx,
-        pins: &'t BTreeSet<(SiteId, PublicKey)>,
+        pins: &'t Pins,
         now: i64,
     ) -> Result<Self, StoreError> {
         let end = crate::journal::end(tx).await?;
@@ -294,7 +294,7 @@ impl<'t> Appender<'t> {
     ) -> Result<Vec<Option<Refusal>>, StoreError> {
         let pairs: BTreeSet<_> =
             segment.iter().map(|(item, _)| (item.head.log.site, item.head.key)).collect();
-        let unpinned: Vec<_> = pairs.difference(self.pins).copied().collect();
+        let unpinned: Vec<_> = pairs.difference(&self.pins.keys).copied().collect();
         let bound = content::site::bound(self.tx, &unpinned).await?;
         let below = segment.iter().any(|(_, origin)| matches!(origin, Origin::Below { .. }));
         let revoked = if below { content::site::revoked(self.tx).await? } else { BTreeSet::new() };
@@ -302,18 +302,17 @@ impl<'t> Appender<'t> {
             .iter()
             .map(|(item, origin)| {
                 let key = (item.head.log.site, item.head.key);
-                let known = self.pins.contains(&key) || bound.contains(&key);
+                let known = self.pins.keys.contains(&key) || bound.contains(&key);
                 refuse(item, *origin, known, revoked.contains(&item.head.log.site))
             })
             .collect();
-        let hubs: BTreeSet<SiteId> = self.pins.iter().map(|(site, _)| *site).collect();
         let (indices, records): (Vec<_>, Vec<_>) = segment
             .iter()
             .enumerate()
             .filter(|(index, _)| refused[*index].is_none())
             .filter_map(|(index, (item, _))| Some((index, (&item.head, item.record.as_ref()?))))
             .unzip();
-        let broken = content::check_known(self.tx, &hubs, &records).await?;
+        let broken = content::check_known(self.tx, &self.pins.hubs, &records).await?;
         for (index, broken) in indices.into_iter().zip(broken) {
             if let Some(error) = broken {
                 let head = &segment[index].0.head;

@@ -18,7 +18,7 @@ use super::{Draft, IngestError, Origin, Outcome, Plan, Taken, Verified, Written}
 use crate::clock::SharedClock;
 use crate::entry::{Entry, Lane, LogId};
 use crate::identity::Identity;
-use crate::journal::{self, End, Meta};
+use crate::journal::{self, End, Meta, Pins};
 use crate::store::{Store, StoreError};
 
 /// Submissions that may wait at the door; more wait at their senders (rule 9).
@@ -225,7 +225,7 @@ impl DoorTask {
     async fn transact(&self, asks: Vec<Ask>) -> Result<(Vec<Done>, End), StoreError> {
         let mut tx = self.store.write().await?;
         let meta = Meta::load(&mut tx).await?.ok_or(StoreError::Corrupt("table meta is empty"))?;
-        let pins = Meta::pins(&mut tx).await?;
+        let pins = Pins::load(&mut tx).await?;
         let mut appender = Appender::begin(&mut tx, &pins, self.clock.now()).await?;
         let mut done = Vec::with_capacity(asks.len());
         let mut asks = asks.into_iter().peekable();

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use super::verify::verify_one;
 use crate::args;
 use crate::content::{self, Folding};
-use crate::entry::{Entry, Hash, LogId};
-use crate::journal::{self, End, log_from_row};
+use crate::entry::{Entry, Hash, Lane, LogId};
+use crate::journal::{self, End, Pins, log_from_row};
 use crate::store::{Store, StoreError, Tx};
 use crate::wire::{decode_head, decode_record};
 
@@ -77,6 +77,7 @@ async fn stored(tx: &mut Tx, after: i64) -> Result<Vec<Stored>, StoreError> {
 pub async fn rebuild_views(store: &Store, progress: Progress<'_>) -> Result<Rebuilt, StoreError> {
     let mut tx = store.write().await?;
     let last = journal::end(&mut tx).await?.position;
+    let pins = Pins::load(&mut tx).await?;
     let before = content::digests(&mut tx, true).await?;
     content::clear(&mut tx).await?;
     let mut position = 0;
@@ -91,11 +92,17 @@ pub async fn rebuild_views(store: &Store, progress: Progress<'_>) -> Result<Rebu
                 return Err(corrupt);
             };
             let Some(hash) = Hash::from_slice(&item.hash) else { return Err(corrupt) };
+            // A kind that was unknown when the entry came was kept unchecked: its rules are asked now.
+            let record = record.filter(|record| content::check(&head, record).is_ok());
             decoded.extend(record.map(|record| (item, hash, head, record)));
         }
+        let records: Vec<_> = decoded.iter().map(|(_, _, head, record)| (head, record)).collect();
+        let broken = content::check_known(&mut tx, &pins.hubs, &records).await?;
         let folding: Vec<_> = decoded
             .iter()
-            .map(|(item, hash, head, record)| Folding {
+            .zip(broken)
+            .filter(|(_, broken)| broken.is_none())
+            .map(|((item, hash, head, record), _)| Folding {
                 position: item.position,
                 received_ms: item.received_ms,
                 hash: *hash,
@@ -123,6 +130,7 @@ pub async fn verify_journal(
     let mut end = End::START;
     let mut seen: HashMap<(LogId, u64), Vec<Hash>> = HashMap::new();
     let mut wanted: Vec<(LogId, u64, Hash, i64)> = Vec::new();
+    let mut bodiless = Vec::new();
     let mut after = 0;
     while after < last {
         let page = stored(&mut tx, after).await?;
@@ -148,6 +156,9 @@ pub async fn verify_journal(
                 report("the rolling hash does not follow from the entries before");
                 end.rolling = Hash::from_slice(&item.rolling).unwrap_or(end.rolling);
             }
+            if item.entry.body.is_none() && item.log.lane == Lane::Content {
+                bodiless.push((item.position, item.log.site, item.seq, hash));
+            }
             match verify_one(item.entry) {
                 Err(refusal) => report(&refusal.message),
                 Ok(verified) => {
@@ -165,6 +176,15 @@ pub async fn verify_journal(
         }
         after += PAGE;
         progress(after.min(last), last);
+    }
+    // A body is dropped on its way where its entry is withdrawn, and nowhere else.
+    let names: Vec<_> = bodiless.iter().map(|(_, site, _, hash)| (*site, *hash)).collect();
+    let withdrawn = content::retraction::withdrawn(&mut tx, &names).await?;
+    for (position, site, seq, hash) in bodiless {
+        if !withdrawn.contains(&(site, hash)) {
+            let what = "the body is missing, and nothing withdrew the entry".to_owned();
+            damage.push(Damage { position, site: Some(site), seq, what });
+        }
     }
     // A gap is no damage (another column, a live entry ahead); another entry in the place is a fork if
     // it is known as one.

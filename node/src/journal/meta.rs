@@ -106,18 +106,41 @@ impl Meta {
         let tail = "ON CONFLICT (key) DO UPDATE SET value = excluded.value";
         tx.insert_many("INSERT INTO meta (key, value)", tail, rows).await
     }
+}
 
-    /// Trusts `key` to sign for `site` without an entry that says so: this site itself, and its hub.
-    pub async fn pin(tx: &mut Tx, site: SiteId, key: PublicKey) -> Result<(), StoreError> {
-        let sql = "INSERT INTO pins (site, key) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        tx.execute(sql, args![site, key]).await?;
-        Ok(())
+/// Keys trusted without an entry that says so.
+#[derive(Clone, Debug, Default)]
+pub struct Pins {
+    /// Every pinned key with its site: this site itself, and its hub.
+    pub keys: BTreeSet<(SiteId, PublicKey)>,
+    /// The hubs among the sites: they say who belongs.
+    pub hubs: BTreeSet<SiteId>,
+}
+
+impl Pins {
+    /// Reads them.
+    pub async fn load(tx: &mut Tx) -> Result<Self, StoreError> {
+        let mut pins = Self::default();
+        for row in tx.all("SELECT site, key, hub FROM pins", args![]).await? {
+            let site = row.get(0)?;
+            pins.keys.insert((site, row.get(1)?));
+            if row.get(2)? {
+                pins.hubs.insert(site);
+            }
+        }
+        Ok(pins)
     }
 
-    /// Every pinned (site, key).
-    pub async fn pins(tx: &mut Tx) -> Result<BTreeSet<(SiteId, PublicKey)>, StoreError> {
-        let rows = tx.all("SELECT site, key FROM pins", args![]).await?;
-        rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+    /// Pins one key.
+    pub async fn add(
+        tx: &mut Tx,
+        site: SiteId,
+        key: PublicKey,
+        hub: bool,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO pins (site, key, hub) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        tx.execute(sql, args![site, key, hub]).await?;
+        Ok(())
     }
 }
 

@@ -10,5 +10,5 @@ pub use links::{
     LinkState, Refused, clear_cursors, cursors, forget_refusals, link_state, note_refusals,
     note_risen, refusals, resync, risen, save_cursor, set_link_state, set_resync, subscriptions,
 };
-pub use meta::{Meta, Standing, fact, set_fact};
+pub use meta::{Meta, Pins, Standing, fact, set_fact};
 pub use read::{End, Item, Page, all_after, end, log_entries, page, rolling_at};

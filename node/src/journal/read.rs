@@ -97,23 +97,25 @@ pub async fn page(
     max_bytes: usize,
 ) -> Result<Page, StoreError> {
     const ROWS: usize = 1024;
+    let upto = upto.max(after);
     // The condition only spares reading; `Filter::lets` decides.
     let (condition, values) = condition(filter, after, upto);
     let sql = format!(
         "SELECT e.position, CAST(length(e.head) + COALESCE(length(e.body), 0) AS BIGINT) \
-         FROM entries e JOIN logs l ON l.log = e.log WHERE {condition} ORDER BY e.position LIMIT {ROWS}"
+         FROM entries e JOIN logs l ON l.log = e.log WHERE {condition} ORDER BY e.position LIMIT {}",
+        ROWS + 1
     );
     let sizes = tx.all(&sql, values.clone()).await?;
     let mut last = upto;
     let mut bytes = 0;
     for (index, row) in sizes.iter().enumerate() {
         bytes += usize::try_from(row.get::<i64>(1)?).unwrap_or(usize::MAX).saturating_add(96);
-        if bytes > max_bytes && index > 0 {
+        if index == ROWS || (bytes > max_bytes && index > 0) {
             break;
         }
-        // All rows read and room left: the page reaches to the end. Otherwise to the last that fits.
-        let complete = index + 1 == sizes.len() && sizes.len() < ROWS;
-        last = if complete && bytes <= max_bytes { upto } else { row.get(0)? };
+        // With the last row there is the page reaches to the end: stopping short of it would tell that
+        // something hidden follows (rule 2).
+        last = if index + 1 == sizes.len() { upto } else { row.get(0)? };
     }
     let mut items = Vec::new();
     if !sizes.is_empty() {

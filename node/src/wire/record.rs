@@ -8,7 +8,7 @@ use super::head::{
     height_from_proto, height_to_proto, log_from_proto, log_to_proto, scope_from_proto,
     scope_to_proto,
 };
-use crate::content::article::{Article, TextFormat};
+use crate::content::article::{Article, TextFormat, check_time};
 use crate::content::column::Column;
 use crate::content::first_seen::{FirstSeen, MAX_SIGHTINGS, Sighting};
 use crate::content::notice::Notice;
@@ -273,6 +273,7 @@ fn first_seen(it: v1::FirstSeen) -> Result<FirstSeen, EntryError> {
         .sightings
         .into_iter()
         .map(|seen| {
+            check_time(seen.at_ms)?;
             Ok(Sighting { site: site(&seen.site)?, hash: hash(&seen.hash)?, at_ms: seen.at_ms })
         })
         .collect::<Result<_, EntryError>>()?;
@@ -345,6 +346,11 @@ fn release(it: v1::Release) -> Result<Release, EntryError> {
         first_seen_ms: (it.first_seen_ms != 0).then_some(it.first_seen_ms),
     };
     release.check()?;
+    // Both are shown to people, who cannot be shown every number.
+    for approval in &release.approvals {
+        check_time(approval.at_ms)?;
+    }
+    release.first_seen_ms.map_or(Ok(()), check_time)?;
     Ok(release)
 }
 

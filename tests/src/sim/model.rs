@@ -21,10 +21,9 @@ use rand::seq::SliceRandom;
 use tokio_util::sync::CancellationToken;
 
 use super::world::{HUB, Member, NEWS, World};
+use crate::ledger::{Ledger, Name, name};
 use crate::records::START_MS;
 
-/// The name of an entry: its place and its hash.
-type Name = (LogId, u64, Hash);
 /// An article.
 type Piece = (SiteId, RecordId);
 
@@ -42,24 +41,13 @@ impl Replica {
     /// Reads a site's disk.
     pub(super) async fn read(member: &Member) -> Self {
         let store = member.open().await;
+        let Ledger { entries, names } = Ledger::read(&store, &member.name).await;
         let mut tx = store.read().await.expect("the store reads");
-        let (mut entries, mut after) = (Vec::new(), 0);
-        loop {
-            let page = journal::all_after(&mut tx, after, 1 << 22).await.expect("a page");
-            if page.0.is_empty() {
-                break;
-            }
-            for item in page.0 {
-                after += 1;
-                assert_eq!(item.position, after, "{}: positions are not dense", member.name);
-                entries.push(item.entry);
-            }
-        }
         let filter = ArticleFilter { limit: 100_000, ..ArticleFilter::default() };
         let lines = article::list(&mut tx, Reader::anonymous(Scope::Internal), &filter).await;
         let shown = lines.expect("the articles").into_iter().map(|it| ((it.site, it.id), it.title));
         let replica = Self {
-            names: entries.iter().map(name).collect(),
+            names,
             shown: shown.collect(),
             risen: journal::risen(&mut tx).await.expect("what has risen"),
             link: journal::link_state(&mut tx)
@@ -71,7 +59,6 @@ impl Replica {
         };
         drop(tx);
         store.close().await;
-        assert_eq!(replica.names.len(), replica.entries.len(), "{}: held twice", member.name);
         replica
     }
 
@@ -79,11 +66,6 @@ impl Replica {
     pub(super) fn holds(&self, log: LogId, seq: u64, hash: Hash) -> bool {
         self.names.contains(&(log, seq, hash))
     }
-}
-
-fn name(entry: &Entry) -> Name {
-    let head = decode_head(&entry.head).expect("a kept head decodes");
-    (head.log, head.seq, Hash(*blake3::hash(&entry.head).as_bytes()))
 }
 
 fn record(entry: &Entry) -> Option<Record> {
@@ -110,7 +92,16 @@ pub(super) fn judge(world: &World, replicas: &[Replica]) -> Result<(), String> {
         let author = world.members.iter().position(|it| it.site() == acked.log.site);
         let replica = &replicas[author.ok_or("an author nobody knows")?];
         if !replica.holds(acked.log, acked.seq, acked.hash) {
-            return Err(format!("acknowledged and lost by its author: {acked:?}"));
+            let holders: Vec<_> = world
+                .members
+                .iter()
+                .zip(replicas)
+                .filter(|(_, it)| it.holds(acked.log, acked.seq, acked.hash))
+                .map(|(member, _)| &member.name)
+                .collect();
+            return Err(format!(
+                "acknowledged and lost by its author, but held by {holders:?}: {acked:?}"
+            ));
         }
     }
     for (index, (member, replica)) in world.members.iter().zip(replicas).enumerate() {
@@ -131,8 +122,8 @@ pub(super) fn judge(world: &World, replicas: &[Replica]) -> Result<(), String> {
         if shown != replica.shown {
             return Err(format!("{} shows {:?}, not {shown:?}", member.name, replica.shown));
         }
-        let reverted = told.retracted.iter().find(|piece| replica.shown.contains_key(piece));
-        if let Some(piece) = reverted {
+        let withdrawn = told.acked.iter().filter_map(|it| Some((it.log.site, it.withdraws?)));
+        if let Some(piece) = withdrawn.into_iter().find(|it| replica.shown.contains_key(it)) {
             return Err(format!("{} shows the withdrawn {piece:?}", member.name));
         }
         for (log, _, _) in replica.names.iter().filter(|(log, ..)| log.site == member.site()) {
@@ -267,9 +258,11 @@ pub(super) async fn refold(world: &World, index: usize, replica: &Replica) -> Re
     let member = &world.members[index];
     let mut rng = StdRng::seed_from_u64(world.seed);
     let store = Store::open_memory().await.expect("a store in memory");
-    let pins = [&member.identity, &world.members[HUB].identity];
-    let pins = pins.map(|it| (it.site, it.public()));
-    set_up(&store, &Meta::generate(member.site(), &mut rng), &pins).await.expect("set up");
+    let hub = &world.members[HUB];
+    let meta = Meta::generate(member.site(), &mut rng);
+    set_up(&store, &meta, member.identity.public(), (hub.site(), hub.identity.public()))
+        .await
+        .expect("set up");
     let identity = Identity::from_pem(member.site(), &member.identity.to_pem()).expect("a key");
     let clock = std::sync::Arc::new(ManualClock::new(START_MS));
     let (door, task) = Door::new(store.clone(), identity.into(), clock);

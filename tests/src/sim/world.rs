@@ -79,6 +79,8 @@ pub(super) struct Acked {
     pub(super) hash: Hash,
     /// The article it is a revision of, if it is one.
     pub(super) article: Option<RecordId>,
+    /// The article it withdraws, if it is a retraction.
+    pub(super) withdraws: Option<RecordId>,
 }
 
 /// What the outside knows, whatever becomes of the sites.
@@ -86,9 +88,7 @@ pub(super) struct Acked {
 pub(super) struct Told {
     /// Every acknowledged write that no disk has lost since.
     pub(super) acked: Vec<Acked>,
-    /// Articles whose retraction was acknowledged.
-    pub(super) retracted: Vec<(SiteId, RecordId)>,
-    /// Acknowledged writes by kind, for the report.
+    /// How often somebody was told so, for the report.
     pub(super) written: usize,
 }
 
@@ -156,8 +156,9 @@ impl World {
             let pem = member.identity.to_pem();
             std::fs::write(member.folder.join(KEY_FILE), pem.as_bytes()).expect("the key is kept");
             let store = member.open().await;
-            let pins = [&member.identity, &hub.identity].map(|it| (it.site, it.public()));
-            set_up(&store, &Meta::generate(member.site(), rng), &pins).await.expect("set up");
+            let above = (hub.site(), hub.identity.public());
+            let meta = Meta::generate(member.site(), rng);
+            set_up(&store, &meta, member.identity.public(), above).await.expect("set up");
             if member.subscribed {
                 let mut tx = store.write().await.expect("a transaction");
                 let sql = format!("INSERT INTO subscriptions (site, slug) VALUES (x'', '{NEWS}')");

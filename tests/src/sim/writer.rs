@@ -68,13 +68,10 @@ pub(super) async fn run(world: Arc<World>, index: usize, door: Door, store: Stor
         let Ok(written) = door.write(drafts).await else { continue };
         let mut told = world.told();
         told.written += 1;
-        let own = world.members[index].site();
-        if let (Wish::Retraction, Some(id)) = (wish, article) {
-            told.retracted.push((own, id));
-        }
         told.acked.extend(written.into_iter().map(|it| {
-            let of = matches!(wish, Wish::Article | Wish::Revision).then_some(article).flatten();
-            Acked { log: it.log, seq: it.seq, hash: it.hash, article: of }
+            let withdraws = matches!(wish, Wish::Retraction).then_some(article).flatten();
+            let article = if withdraws.is_none() { article } else { None };
+            Acked { log: it.log, seq: it.seq, hash: it.hash, article, withdraws }
         }));
     }
 }

@@ -147,7 +147,7 @@ on_both! {
             heights.iter().filter(|(log, _)| log.site == site.id() && log.lane == Lane::Content).map(|(_, it)| it.seq).sum();
         assert_eq!(own, u64::from(each) * 2 * writers as u64);
         assert_eq!(site.forks().await, []);
-        assert_eq!(*site.site().door.end().borrow(), expected as i64);
+        assert_eq!(*site.site().door.end().borrow(), i64::try_from(expected).unwrap());
         ends(site).await;
     }
 

@@ -182,8 +182,8 @@ on_both! {
         batch.push(unit.write(ALL, article(9, "")));
         let outcomes = site.outcomes(&batch).await;
         assert_eq!(reason(&outcomes[0]), Some(Reason::UnknownKey), "before its enrolment");
-        for (index, outcome) in outcomes.iter().enumerate().skip(1) {
-            assert_eq!(*outcome, Outcome::Accepted(index as i64), "entry {index}");
+        for (index, outcome) in (0..).zip(&outcomes).skip(1) {
+            assert_eq!(*outcome, Outcome::Accepted(index), "entry {index}");
         }
         assert!(matches!(site.outcomes(&[early]).await[0], Outcome::Accepted(_)));
         assert!(site.rebuild().await.unchanged);

@@ -31,8 +31,13 @@ async fn an_article_rises_to_the_hub_and_the_hubs_comes_down() {
     assert!(!format!("{at_hub:?}").contains("village-secret"));
     assert!(!format!("{at_node:?}").contains("county-secret"));
     let again = node.sync().await;
-    assert_eq!((again.pushed, again.pulled), (0, 1), "only the first-seen record is new");
-    assert_eq!(node.sync().await, lianbo_node::link::Drained::default());
+    assert_eq!(again.pushed, 0);
+    assert!(again.pulled <= 1, "the first-seen record, unless it came at once: {again:?}");
+    // The hub writes that record by itself, some time after the push.
+    lianbo_tests::net::eventually("nothing moves any more", async || {
+        node.sync().await == lianbo_node::link::Drained::default()
+    })
+    .await;
     node.close().await;
     hub.close().await;
 }

@@ -173,7 +173,9 @@ async fn site(folder: &TempDir, name: &str, seed: u64) -> Site {
     let folder = folder.path().join(name);
     std::fs::create_dir(&folder).unwrap();
     let store = Store::open_sqlite(&folder.join("lianbo.db")).await.unwrap();
-    lifecycle::set_up(&store, &meta, &[(identity.site, identity.public())]).await.unwrap();
+    lifecycle::set_up(&store, &meta, identity.public(), (identity.site, identity.public()))
+        .await
+        .unwrap();
     Site::run(&folder, store, identity, Arc::new(ManualClock::new(NOW)))
 }
 
