@@ -8,6 +8,7 @@ use lianbo_node::content::retraction::{MAX_TARGETS, Retraction, Target};
 use lianbo_node::content::{self, Record};
 use lianbo_node::entry::SiteId;
 use lianbo_node::ingest::{Draft, IngestError, Plan, PlanError};
+use lianbo_node::journal;
 use lianbo_node::scope::Audience;
 use lianbo_node::store::Tx;
 use tracing::warn;
@@ -21,12 +22,11 @@ const MAX_UNSEEN: i64 = MAX_SIGHTINGS as i64;
 /// Does the duties whenever the journal has grown, until the hub stops.
 pub(crate) async fn run(hub: &Hub) {
     let mut end = hub.door.end();
-    // Sightings are looked for after this position: everything before has one.
-    let mut after = 0;
+    let mut done = Done::default();
     loop {
         end.borrow_and_update();
         while !hub.stop.is_cancelled() {
-            match once(hub, &mut after).await {
+            match once(hub, &mut done).await {
                 Ok(0) | Err(IngestError::Fenced(_) | IngestError::Stopping) => break,
                 Ok(_) => {}
                 Err(error) => {
@@ -42,30 +42,44 @@ pub(crate) async fn run(hub: &Hub) {
     }
 }
 
+/// Up to which positions of the journal nothing is due.
+#[derive(Clone, Copy, Default)]
+struct Done {
+    /// Every article has a sighting.
+    seen: i64,
+    /// No release is stale.
+    fresh: i64,
+}
+
 /// Does what is due; says how many records that took.
-async fn once(hub: &Hub, after: &mut i64) -> Result<usize, IngestError> {
+async fn once(hub: &Hub, done: &mut Done) -> Result<usize, IngestError> {
     if hub.members().refilling() {
+        // What comes back may fill places that were looked at.
+        *done = Done::default();
         return Ok(0);
     }
     // Looked at outside the door first: most of the time nothing is due, and the door is busy.
     let mut tx = hub.store.read().await?;
     let own = hub.identity.site;
-    let unseen = content::first_seen::unseen(&mut tx, own, *after, MAX_UNSEEN).await?;
-    let stale = content::release::stale(&mut tx, own, 1).await?;
+    let unseen = content::first_seen::unseen(&mut tx, own, done.seen, MAX_UNSEEN).await?;
+    let stale = content::release::stale(&mut tx, own, done.fresh, 1).await?;
+    if stale.is_empty() {
+        done.fresh = journal::end(&mut tx).await?.position;
+    }
     drop(tx);
     if unseen.is_empty() && stale.is_empty() {
         return Ok(0);
     }
-    let (from, last) = (*after, unseen.last().map(|seen| seen.position));
+    let (from, last) = (*done, unseen.last().map(|seen| seen.position));
     let plan: Plan = Box::new(move |tx| {
         Box::pin(async move {
-            let mut drafts = sightings(tx, own, from).await?;
-            drafts.extend(withdrawals(tx, own).await?);
+            let mut drafts = sightings(tx, own, from.seen).await?;
+            drafts.extend(withdrawals(tx, own, from.fresh).await?);
             Ok(drafts)
         })
     });
     let written = hub.door.write_planned(plan).await?;
-    *after = last.unwrap_or(from);
+    done.seen = last.unwrap_or(from.seen);
     Ok(written.len())
 }
 
@@ -83,13 +97,10 @@ async fn sightings(tx: &mut Tx, own: SiteId, after: i64) -> Result<Vec<Draft>, P
         .collect())
 }
 
-async fn withdrawals(
-    tx: &mut Tx,
-    own: lianbo_node::entry::SiteId,
-) -> Result<Vec<Draft>, PlanError> {
+async fn withdrawals(tx: &mut Tx, own: SiteId, after: i64) -> Result<Vec<Draft>, PlanError> {
     let limit = i64::try_from(MAX_TARGETS).unwrap_or(i64::MAX);
     let mut by_audience: BTreeMap<Audience, Vec<Target>> = BTreeMap::new();
-    for target in content::release::stale(tx, own, limit).await? {
+    for target in content::release::stale(tx, own, after, limit).await? {
         by_audience.entry(target.log.audience).or_default().push(target);
     }
     Ok(by_audience

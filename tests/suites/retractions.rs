@@ -108,7 +108,7 @@ on_both! {
             let names = [first.name(), revised.name(), wider.name()];
             let withdrawn = retractions::withdrawn(&mut tx, &names).await.unwrap();
             assert_eq!(withdrawn.len(), 3, "{order:?}: all travel without a body");
-            let stale = releases::stale(&mut tx, hub.site(), 1000).await.unwrap();
+            let stale = releases::stale(&mut tx, hub.site(), 0, 1000).await.unwrap();
             assert!(stale.iter().any(|target| target.hash == wider.hash), "the hub withdraws its release");
         }
         let seen = shown(&site).await;

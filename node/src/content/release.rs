@@ -171,21 +171,36 @@ pub(super) async fn fold(
 }
 
 /// Releases of the site `own` whose original is withdrawn while they are not: a hub's duty. Each wants a
-/// retraction in its own audience. In order of arrival, at most `limit`. Only a batch with a retraction
-/// or a release in it can bring new ones.
-pub async fn stale(tx: &mut Tx, own: SiteId, limit: i64) -> Result<Vec<Target>, StoreError> {
+/// retraction in its own audience. In order of arrival, at most `limit`. Only what a release or a retraction after
+/// position `after` brought is looked at: with the position up to which nothing was stale, nothing is missed.
+pub async fn stale(
+    tx: &mut Tx,
+    own: SiteId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Target>, StoreError> {
+    // CROSS, so that SQLite begins with the few that changed and not with all of its own.
     let sql = format!(
-        "SELECT {TARGET} FROM releases r \
+        "SELECT {TARGET} FROM ( \
+           SELECT n.hash FROM releases n WHERE n.site = $1 AND n.position > $2 \
+             AND (EXISTS (SELECT 1 FROM retracted_entries x \
+                 WHERE x.site = n.original_site AND x.hash = n.original_hash) \
+               OR EXISTS (SELECT 1 FROM retracted_records x \
+                 WHERE x.site = n.original_site AND x.record = n.record)) \
+           UNION SELECT n.hash FROM retractions t \
+             CROSS JOIN retracted_entries x CROSS JOIN releases n \
+             WHERE t.position > $2 AND x.retraction = t.hash \
+               AND n.original_site = x.site AND n.original_hash = x.hash \
+           UNION SELECT n.hash FROM retractions t CROSS JOIN releases n \
+             WHERE t.position > $2 AND length(t.record) > 0 \
+               AND n.original_site = t.site AND n.record = t.record \
+         ) k CROSS JOIN releases r \
          JOIN entries e ON e.position = r.position JOIN logs l ON l.log = e.log \
-         WHERE r.site = $1 \
+         WHERE r.hash = k.hash AND r.site = $1 \
          AND NOT EXISTS (SELECT 1 FROM retracted_entries x WHERE x.site = r.site AND x.hash = r.hash) \
-         AND (EXISTS (SELECT 1 FROM retracted_entries x \
-               WHERE x.site = r.original_site AND x.hash = r.original_hash) \
-           OR EXISTS (SELECT 1 FROM retracted_records x \
-               WHERE x.site = r.original_site AND x.record = r.record)) \
-         ORDER BY r.position LIMIT $2"
+         ORDER BY r.position LIMIT $3"
     );
-    tx.all(&sql, args![own, limit]).await?.iter().map(target).collect()
+    tx.all(&sql, args![own, after, limit]).await?.iter().map(target).collect()
 }
 
 /// What the site `own` itself released of another site's article or notice, and has not withdrawn.

@@ -161,14 +161,19 @@ async fn a_release_goes_stale_when_its_original_is_withdrawn() {
         keep(tx, &[&retractions[0]]).await;
         keep(tx, &releases.iter().collect::<Vec<_>>()).await;
         keep(tx, &[&retractions[1]]).await;
-        let owed = stale(tx, hub.site(), 9).await.unwrap();
+        let owed = stale(tx, hub.site(), 0, 9).await.unwrap();
         assert_eq!(owed, [releases[0].target(), releases[1].target()]);
         assert_eq!(owed[0].log.audience, Audience::all(Scope::Public));
-        assert!(stale(tx, unit.site(), 9).await.unwrap().is_empty());
+        // Positions are 1: a retraction; 2, 3, 4: the releases; 5: the other retraction.
+        assert_eq!(stale(tx, hub.site(), 1, 9).await.unwrap(), owed);
+        assert_eq!(stale(tx, hub.site(), 4, 9).await.unwrap(), owed[1..]);
+        assert!(stale(tx, hub.site(), 5, 9).await.unwrap().is_empty());
+        assert_eq!(stale(tx, hub.site(), 0, 1).await.unwrap(), owed[..1]);
+        assert!(stale(tx, unit.site(), 0, 9).await.unwrap().is_empty());
         let settled =
             hub.retracts(Audience::all(Scope::Public), &[&releases[0], &releases[1]], None);
         keep(tx, &[&settled]).await;
-        assert!(stale(tx, hub.site(), 9).await.unwrap().is_empty());
+        assert!(stale(tx, hub.site(), 0, 9).await.unwrap().is_empty());
     });
 }
 
