@@ -22,6 +22,7 @@ use tracing::{info, warn};
 
 use crate::acks::Acks;
 use crate::enrol::ca::Ca;
+use crate::rpc::seats::Seats;
 use crate::tail::Tail;
 
 /// How often the facts about this hub are looked at, which other processes may change.
@@ -53,6 +54,7 @@ pub struct Hub {
     /// Cancelled when the hub stops.
     pub stop: CancellationToken,
     pub(crate) tail: Tail,
+    pub(crate) pushes: Seats,
     members: watch::Sender<Arc<Members>>,
 }
 
@@ -159,6 +161,7 @@ impl Hub {
             tasks: parts.tasks,
             stop: parts.stop,
             tail,
+            pushes: Seats::default(),
             members: watch::Sender::new(Arc::new(members)),
         });
         let follower = hub.clone();
