@@ -22,6 +22,7 @@ use tracing::{info, warn};
 
 use crate::acks::Acks;
 use crate::enrol::ca::Ca;
+use crate::rpc::seats::Seats;
 use crate::tail::Tail;
 
 /// How often the facts about this hub are looked at, which other processes may change.
@@ -53,6 +54,7 @@ pub struct Hub {
     /// Cancelled when the hub stops.
     pub stop: CancellationToken,
     pub(crate) tail: Tail,
+    pub(crate) pushes: Seats,
     members: watch::Sender<Arc<Members>>,
 }
 
@@ -159,6 +161,7 @@ impl Hub {
             tasks: parts.tasks,
             stop: parts.stop,
             tail,
+            pushes: Seats::default(),
             members: watch::Sender::new(Arc::new(members)),
         });
         let follower = hub.clone();
@@ -224,9 +227,10 @@ impl Hub {
                 _ = look.tick() => false,
             };
             // Another process may have said that this hub signs again, or that it was restored.
-            let outcome = match told || stale {
-                true => self.refresh_members().await,
-                false => self.look_at_meta().await,
+            let outcome = if told || stale {
+                self.refresh_members().await
+            } else {
+                self.look_at_meta().await
             };
             stale = outcome.is_err();
             if let Err(error) = outcome {

@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 use lianbo_hub::cli::{article, init, invite, notice, resume as hub_resume, revoke, sites};
 use lianbo_hub::config::HubConfig;
 use lianbo_hub::demo;
-use lianbo_node::cli::{self, Desk, Global, Output, column, logging, rebuild, resume, verify};
+use lianbo_node::cli::{
+    self, Desk, Global, Output, column, logging, rebuild, resume, rotate_key, verify,
+};
 use lianbo_node::config;
 
 /// Lianbo (联播): a county's hub. It receives what units report, sends notices down, and publishes on three
@@ -46,6 +48,7 @@ enum Command {
     Verify(verify::Command),
     RebuildViews(rebuild::Command),
     Resume(resume::Command),
+    RotateKey(rotate_key::Command),
     /// Show a whole county on this machine: a hub, three nodes, believable articles and notices
     Demo(demo::Options),
 }
@@ -84,6 +87,7 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
         Command::Verify(command) => command.run(desk).await,
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => hub_resume::run(command, desk, config).await,
+        Command::RotateKey(command) => command.run(desk).await,
         Command::Init(_) | Command::Serve { .. } | Command::Demo(_) => Ok(()),
     })
     .await

@@ -41,6 +41,11 @@ impl Identity {
         Self { site, key: SigningKey::from_bytes(&rng.random()) }
     }
 
+    /// The same site with a fresh key.
+    pub fn new_key(site: SiteId, rng: &mut impl CryptoRng) -> Self {
+        Self { site, key: SigningKey::from_bytes(&rng.random()) }
+    }
+
     /// Reads a key written by [`Identity::to_pem`].
     pub fn from_pem(site: SiteId, pem: &str) -> Result<Self, BadKeyFile> {
         let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| BadKeyFile)?;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{SharedClock, SystemClock};
+use crate::content;
 use crate::entry::{PublicKey, SiteId};
 use crate::identity::{BadKeyFile, Identity};
 use crate::ingest::Door;
@@ -16,6 +17,8 @@ use crate::store::{Store, StoreError};
 
 /// The site's signing key in the data folder.
 pub const KEY_FILE: &str = "site.key";
+/// A further key that has been made, until it is announced and takes the other's place.
+pub const NEXT_KEY_FILE: &str = "site.key.next";
 const LOCK_FILE: &str = "serve.lock";
 
 /// Why a data folder cannot be opened.
@@ -99,11 +102,8 @@ impl Site {
         clock: SharedClock,
     ) -> Result<Self, OpenError> {
         let meta = Meta::load(&mut store.read().await?).await?.ok_or(OpenError::Empty)?;
-        let path = folder.join(KEY_FILE);
-        let pem = std::fs::read_to_string(&path)
-            .map_err(|source| OpenError::File { path: path.clone(), source })?;
-        let identity = Identity::from_pem(meta.site, &pem)
-            .map_err(|source| OpenError::Key { path, source })?;
+        settle_key(folder, &store, meta.site).await?;
+        let identity = read_key(&folder.join(KEY_FILE), meta.site)?;
         Ok(Self::run(folder, store, identity, clock))
     }
 
@@ -123,6 +123,27 @@ impl Site {
         self.tasks.wait().await;
         self.store.close().await;
     }
+}
+
+fn read_key(path: &Path, site: SiteId) -> Result<Identity, OpenError> {
+    let pem = std::fs::read_to_string(path)
+        .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+    Identity::from_pem(site, &pem)
+        .map_err(|source| OpenError::Key { path: path.to_owned(), source })
+}
+
+/// Finishes a change of keys: a further key that the journal binds to the site takes the other's place.
+pub async fn settle_key(folder: &Path, store: &Store, site: SiteId) -> Result<(), OpenError> {
+    let next = folder.join(NEXT_KEY_FILE);
+    if !next.exists() {
+        return Ok(());
+    }
+    let named = (site, read_key(&next, site)?.public());
+    if content::site::bound(&mut store.read().await?, &[named]).await?.contains(&named) {
+        std::fs::rename(&next, folder.join(KEY_FILE))
+            .map_err(|source| OpenError::File { path: next, source })?;
+    }
+    Ok(())
 }
 
 /// Sets up the database of a new site: who it is, its own key, and its hub's, which for a hub is itself.

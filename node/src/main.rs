@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lianbo_node::cli::{
-    self, Desk, Global, Output, article, column, join, logging, notice, rebuild, resume, status,
-    verify,
+    self, Desk, Global, Output, article, column, join, logging, notice, rebuild, resume,
+    rotate_key, status, verify,
 };
 use lianbo_node::config::{self, NodeConfig};
 use lianbo_node::entry::SiteId;
@@ -52,6 +52,7 @@ enum Command {
     Verify(verify::Command),
     RebuildViews(rebuild::Command),
     Resume(resume::Command),
+    RotateKey(rotate_key::Command),
 }
 
 fn main() -> ExitCode {
@@ -91,6 +92,7 @@ async fn at_desk(command: Command, global: &Global, config: &NodeConfig) -> anyh
         Command::Verify(command) => command.run(desk).await,
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => command.run(desk).await.map(drop),
+        Command::RotateKey(command) => command.run(desk).await,
         Command::Join(_) | Command::Serve { .. } | Command::Sync { .. } => Ok(()),
     })
     .await

@@ -5,6 +5,7 @@ mod canaries;
 mod certificates;
 mod hello;
 mod hostile;
+mod keys;
 mod lanes;
 mod losses;
 mod proxy;

@@ -9,6 +9,7 @@ mod offer;
 mod pull;
 mod push;
 mod refusal;
+pub(crate) mod seats;
 
 use std::sync::Arc;
 use std::time::Duration;

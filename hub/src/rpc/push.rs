@@ -16,7 +16,7 @@ use super::caller::{Caller, door_failed, later, no_longer_here, store_failed};
 use super::refusal::refusal_to_proto;
 use crate::hub::Hub;
 
-/// How long a stopping hub asks to be left alone.
+/// How long a stopping or busy hub asks to be left alone.
 pub(super) const STOPPING: Duration = Duration::from_secs(2);
 
 pub(super) type PushStream = ReceiverStream<Result<v1::PushResponse, Status>>;
@@ -27,6 +27,9 @@ impl Service {
         request: Request<Streaming<v1::PushRequest>>,
     ) -> Result<PushStream, Status> {
         let caller = self.caller(&request)?;
+        let seat = self.hub.pushes.take(caller.site);
+        let seat =
+            seat.ok_or_else(|| later("this site has too many pushes under way", STOPPING))?;
         let inbound = request.into_inner();
         // One answer may wait to be read; a peer that does not read stops being read from (rule 9).
         let (answers, outbound) = mpsc::channel(1);
@@ -42,6 +45,7 @@ impl Service {
                 }
                 () = run(&hub, caller, inbound, &answers) => {}
             }
+            drop(seat);
         });
         Ok(ReceiverStream::new(outbound))
     }

@@ -17,6 +17,7 @@ pub mod print;
 mod progress;
 pub mod rebuild;
 pub mod resume;
+pub mod rotate_key;
 pub mod status;
 pub mod time;
 pub mod verify;

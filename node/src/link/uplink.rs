@@ -198,6 +198,7 @@ impl Uplink {
         }
         let mut client = Self::client(channel.clone());
         let mut session = Session::new(self.identity.site, self.hub);
+        let mut refilled = false;
         loop {
             let greeting = self.greet(&mut client).await?;
             let mut step = session.answered(&greeting.answer, greeting.doubt).map_err(violated)?;
@@ -218,7 +219,9 @@ impl Uplink {
                         renewed = self.renew_when_due(&channel) => renewed.map(|()| Ended::Again),
                     };
                 }
+                Step::Refill { message } if refilled => return Err(LinkError::GiveUp(message)),
                 Step::Refill { message } => {
+                    refilled = true;
                     self.refill(&mut client, &greeting, &message).await?;
                     session.refilled().map_err(violated)?;
                 }

@@ -8,6 +8,7 @@ mod assets;
 mod column;
 mod date;
 mod error;
+mod gate;
 mod guard;
 mod health;
 mod home;
@@ -22,6 +23,7 @@ pub use health::{ops_router, upkeep};
 pub use serve::serve;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 use crate::entry::SiteId;
@@ -68,11 +70,14 @@ pub fn router(context: WebContext) -> Router {
         .route("/column/{site}/{slug}", get(column::column))
         .route("/article/{site}/{id}", get(article::article))
         .route("/notices", get(notice::notices))
-        .route("/notice/{site}/{id}", get(notice::notice))
-        .route("/assets/{name}", get(assets::asset));
+        .route("/notice/{site}/{id}", get(notice::notice));
     if context.lists_units() {
         routes = routes.route("/units", get(column::units));
     }
+    let gate = gate::Gate::new(context.store.clone());
+    let routes = routes
+        .route_layer(from_fn_with_state(gate, gate::pass))
+        .route("/assets/{name}", get(assets::asset));
     let frame = page::Frame::plain(&context);
     guard::guard(routes.with_state(context), frame)
 }

@@ -180,7 +180,7 @@ impl World {
         Self { hub, units, planted: Vec::new(), logged, logs: Heights::new() }
     }
 
-    fn record(&self, step: &Step, n: usize) -> (Record, Option<RecordId>, bool) {
+    fn record(step: &Step, n: usize) -> (Record, Option<RecordId>, bool) {
         let id = RecordId((n as u128 + 1).to_be_bytes());
         let text = mark(n);
         match step.kind {
@@ -213,7 +213,7 @@ impl World {
             7 => return self.retract(step, n).await,
             _ => {}
         }
-        let (record, article, in_column) = self.record(step, n);
+        let (record, article, in_column) = Self::record(step, n);
         let mut planted = Planted {
             carriers: vec![(author, audience)],
             site: author,
@@ -351,7 +351,8 @@ impl World {
                     let due = planted.comes_to(site, ceiling, hub) && !planted.withdrawn;
                     assert!(!due || found.contains(&n), "{n} is missing for {index} at {listener}");
                 }
-                if index * 3 + (*listener as usize - 1) == follow % 12 {
+                // A stream has to be listened to for a while: one reader in every third round.
+                if follow % 3 == 0 && index * 3 + (*listener as usize - 1) == follow / 3 * 5 % 12 {
                     let found = follow_all(client).await;
                     let wrong = self.forbidden(&found, Some(site), ceiling);
                     assert_eq!(wrong, Vec::<usize>::new(), "{index} follows behind {listener}");

@@ -138,7 +138,7 @@ on_both! {
         let foreign_hub = TestHub::start(TestDatabase::sqlite().await).await;
         let pki = foreign_hub.enrol(&world.own.identity, "village", Scope::Organization).await;
         let mut abroad = RawClient::connect(&foreign_hub, &pki, Scope::Organization).await;
-        let pki = world.hub.certify(world.own.site(), std::time::Duration::from_secs(3600));
+        let pki = world.hub.certify(world.own.site(), std::time::Duration::from_hours(1));
         let mut outside = RawClient::connect(&world.hub, &pki, Scope::Public).await;
 
         let own = world.client.pull(Lane::Content, Bytes::new()).await.unwrap().cursor;

@@ -108,7 +108,13 @@ impl ClientPki {
         write(&folder.join(KEY), self.key_pem().as_bytes(), 0o600)?;
         write(&folder.join(CHAIN), self.chain_pem().as_bytes(), 0o644)?;
         let path = folder.join(NEXT);
-        std::fs::remove_file(&path).map_err(|source| PkiError::File { path, source })
+        match std::fs::remove_file(&path) {
+            // Another process may have finished the same save.
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(PkiError::File { path, source })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Chain and key as TLS uses them.

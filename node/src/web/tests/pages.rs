@@ -7,7 +7,8 @@ use axum::http::{Method, Request, StatusCode};
 use super::world::{NOW, World, article, ask, ask_with, column, get, id, marked, notice};
 use crate::content::Record;
 use crate::content::first_seen::{FirstSeen, Sighting};
-use crate::scope::Scope::{Organization, Public};
+use crate::journal::{Meta, Standing};
+use crate::scope::Scope::{Internal, Organization, Public};
 use crate::web::page::PAGE;
 
 fn holds(body: &str, parts: &[&str]) {
@@ -240,5 +241,26 @@ async fn a_store_that_fails_gives_the_page_that_says_so_and_tells_nothing_else()
     for absent in ["sql", "database", "pool", "panic"] {
         assert!(!answer.bytes().to_lowercase().contains(absent), "{absent} is told");
     }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_restored_site_shows_no_page_until_it_may_sign_again() {
+    let world = World::new().await;
+    let stand = async |standing| {
+        let mut tx = world.hub.store.write().await.unwrap();
+        let mut meta = Meta::load(&mut tx).await.unwrap().unwrap();
+        meta.standing = standing;
+        meta.save(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    stand(Standing::Restored).await;
+    for path in ["/", "/notices", "/units", "/notice/x/y"] {
+        let answer = get(&world.pages(Internal), path).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        holds(&answer.body, &["返回首页"]);
+    }
+    stand(Standing::Ready).await;
+    assert_eq!(get(&world.pages(Internal), "/").await.status, StatusCode::OK);
     world.close().await;
 }

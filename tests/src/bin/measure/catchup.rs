@@ -124,8 +124,8 @@ async fn open(folder: &Path, county: &County, member: &Member) -> anyhow::Result
     std::fs::write(folder.join(KEY_FILE), member.identity.to_pem().as_bytes())?;
     let store = Store::open(&address(folder)).await?;
     let meta = Meta::generate(member.identity.site, &mut rand::rng());
-    let pins = [&member.identity, &county.identity].map(|it| (it.site, it.public()));
-    set_up(&store, &meta, &pins).await?;
+    let hub = (county.identity.site, county.identity.public());
+    set_up(&store, &meta, member.identity.public(), hub).await?;
     store.close().await;
     Ok(Site::open(folder, &address(folder)).await?)
 }

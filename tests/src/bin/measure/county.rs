@@ -57,7 +57,7 @@ impl County {
         config::save(path, &config)?;
         let store = Store::open(&address(path)).await?;
         let meta = Meta::generate(identity.site, &mut rand::rng());
-        set_up(&store, &meta, &[(identity.site, identity.public())]).await?;
+        set_up(&store, &meta, identity.public(), (identity.site, identity.public())).await?;
         store.close().await;
         let county = Self { identity, ca, folder };
         county.enrol(&[("county".to_owned(), county.identity.clone())], true).await?;
