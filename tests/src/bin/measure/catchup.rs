@@ -70,9 +70,9 @@ pub(crate) async fn run(
         report.figure("catchup", &format!("{way}_node_cpu_seconds"), best.node_cpu, "s")?;
         report.figure("catchup", &format!("{way}_hub_cpu_seconds"), best.hub_cpu, "s")?;
     }
-    let (relay, counts) = relay::start(hub.grpc).await?;
+    let (between, counts) = relay::start(hub.grpc).await?;
     let member = nodes.next().context("one more node")?;
-    catch_up(&county, &hub, relay, &member, place, false).await?;
+    catch_up(&county, &hub, between, &member, place, false).await?;
     let [up, down] = counts.map(|count| count.load(Ordering::Relaxed));
     #[expect(clippy::cast_precision_loss, reason = "megabytes")]
     let megabytes = |bytes: u64| bytes as f64 / 1e6;

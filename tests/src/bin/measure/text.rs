@@ -12,7 +12,7 @@ const BYTES: usize = 3072;
 /// Characters in use: from the block that begins with 一.
 const CHARACTERS: u32 = 3000;
 const WORDS: usize = 20_000;
-/// 2026-11-23 08:00 in Beijing.
+/// When the first was published: 2026-11-23 08:00 in Beijing. Each later one a minute after the one before.
 const PUBLISHED_MS: i64 = 1_795_392_000_000;
 
 /// Writes articles.
@@ -20,6 +20,7 @@ const PUBLISHED_MS: i64 = 1_795_392_000_000;
 pub(crate) struct Writer {
     rng: StdRng,
     words: Vec<String>,
+    published_ms: i64,
 }
 
 impl Writer {
@@ -34,7 +35,7 @@ impl Writer {
                     .collect()
             })
             .collect();
-        Self { rng, words }
+        Self { rng, words, published_ms: PUBLISHED_MS }
     }
 
     fn text(&mut self, bytes: usize) -> String {
@@ -57,6 +58,7 @@ impl Writer {
     /// The next article, in column `news`.
     pub(crate) fn article(&mut self) -> Record {
         let text = self.text(BYTES);
+        self.published_ms += self.rng.random_range(0..120_000);
         Record::Article(Article {
             id: RecordId(self.rng.random()),
             column: "news".to_owned(),
@@ -67,7 +69,7 @@ impl Writer {
             author: self.text(9),
             editor: self.text(9),
             keywords: vec![self.text(6), self.text(6)],
-            published_ms: PUBLISHED_MS + self.rng.random_range(0..86_400_000),
+            published_ms: self.published_ms,
         })
     }
 }
