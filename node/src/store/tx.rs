@@ -97,7 +97,7 @@ impl Tx {
             let count = prev_power_of_two(rows.len().min(MAX_ROWS));
             let rest = rows.split_off(count);
             let width = rows[0].len();
-            let sql = format!("{head} VALUES {} {tail}", tuples(width, count));
+            let sql = format!("{head} VALUES {} {tail}", tuples(width, count, self.numbered()));
             self.execute(&sql, rows.into_iter().flatten().collect()).await?;
             rows = rest;
         }
@@ -107,7 +107,7 @@ impl Tx {
     /// Looks many keys up with few statements: `sql` holds `{keys}` where the list of key tuples goes, as in
     /// `FROM ({keys}) k JOIN t ON t.a = k.column1 AND t.b = k.column2` (SQLite seeks for a join and scans for
     /// `(a, b) IN`), or, with keys of one column, `WHERE a IN ({keys})`. Rows come in no order, and those of
-    /// the last key may come more than once.
+    /// the last key may come more than once. No other placeholders may stand in `sql`.
     pub async fn select_in(
         &mut self,
         sql: &str,
@@ -117,19 +117,28 @@ impl Tx {
         for chunk in keys.chunks(MAX_ROWS) {
             // Filled up with the last key, so that few texts of statements arise.
             let count = chunk.len().next_power_of_two();
-            let padding = std::iter::repeat_n(&chunk[chunk.len() - 1], count - chunk.len());
             let width = chunk[0].len();
+            let numbered = self.numbered();
             let list = match width {
-                1 => {
-                    let places: Vec<String> = (1..=count).map(|n| format!("${n}")).collect();
-                    places.join(",")
-                }
-                _ => format!("VALUES {}", tuples(width, count)),
+                1 => tuples(count, 1, numbered).trim_matches(['(', ')']).to_owned(),
+                _ => format!("VALUES {}", tuples(width, count, numbered)),
             };
-            let args = chunk.iter().chain(padding).flatten().cloned().collect();
+            // Places without a number want their values every time they stand there.
+            let times = if numbered { 1 } else { sql.matches("{keys}").count() };
+            let args = key_values(chunk, count, times);
             found.extend(self.all(&sql.replace("{keys}", &list), args).await?);
         }
         Ok(found)
+    }
+
+    /// Whether long lists of placeholders are numbered. SQLite takes `$1` for a name, and looks every name up from
+    /// the first: of a statement with thousands, most of its time went there.
+    fn numbered(&self) -> bool {
+        match &self.0 {
+            Inner::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Inner::Postgres(_) => true,
+        }
     }
 
     /// Makes it so. On SQLite the data are on the disk when this returns (`synchronous=FULL`), on
@@ -145,18 +154,29 @@ impl Tx {
     }
 }
 
+/// The values of these keys and, up to `count`, of the last one again; all of that so many times.
+fn key_values(keys: &[Vec<Value>], count: usize, times: usize) -> Vec<Value> {
+    let padding = std::iter::repeat_n(&keys[keys.len() - 1], count - keys.len());
+    let values = keys.iter().chain(padding).flatten();
+    (0..times).flat_map(|_| values.clone()).cloned().collect()
+}
+
 fn prev_power_of_two(n: usize) -> usize {
     1 << n.ilog2()
 }
 
-fn tuples(width: usize, count: usize) -> String {
+fn tuples(width: usize, count: usize, numbered: bool) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(width * count * 6);
     for row in 0..count {
         text.push_str(if row == 0 { "(" } else { ",(" });
         for column in 0..width {
-            let comma = if column == 0 { "" } else { "," };
-            write!(text, "{comma}${}", row * width + column + 1).unwrap_or_default();
+            text.push_str(if column == 0 { "" } else { "," });
+            if numbered {
+                write!(text, "${}", row * width + column + 1).unwrap_or_default();
+            } else {
+                text.push('?');
+            }
         }
         text.push(')');
     }
@@ -169,7 +189,8 @@ mod tests {
 
     #[test]
     fn places_are_numbered_through() {
-        assert_eq!(tuples(2, 3), "($1,$2),($3,$4),($5,$6)");
+        assert_eq!(tuples(2, 3, true), "($1,$2),($3,$4),($5,$6)");
+        assert_eq!(tuples(2, 3, false), "(?,?),(?,?),(?,?)");
         assert_eq!(prev_power_of_two(1), 1);
         assert_eq!(prev_power_of_two(255), 128);
         assert_eq!(prev_power_of_two(256), 256);
