@@ -117,7 +117,6 @@ impl Tx {
         for chunk in keys.chunks(MAX_ROWS) {
             // Filled up with the last key, so that few texts of statements arise.
             let count = chunk.len().next_power_of_two();
-            let padding = std::iter::repeat_n(&chunk[chunk.len() - 1], count - chunk.len());
             let width = chunk[0].len();
             let numbered = self.numbered();
             let list = match width {
@@ -126,8 +125,7 @@ impl Tx {
             };
             // Places without a number want their values every time they stand there.
             let times = if numbered { 1 } else { sql.matches("{keys}").count() };
-            let values = chunk.iter().chain(padding).flatten();
-            let args = (0..times).flat_map(|_| values.clone()).cloned().collect();
+            let args = key_values(chunk, count, times);
             found.extend(self.all(&sql.replace("{keys}", &list), args).await?);
         }
         Ok(found)
@@ -154,6 +152,13 @@ impl Tx {
         drop(self.1);
         Ok(())
     }
+}
+
+/// The values of these keys and, up to `count`, of the last one again; all of that so many times.
+fn key_values(keys: &[Vec<Value>], count: usize, times: usize) -> Vec<Value> {
+    let padding = std::iter::repeat_n(&keys[keys.len() - 1], count - keys.len());
+    let values = keys.iter().chain(padding).flatten();
+    (0..times).flat_map(|_| values.clone()).cloned().collect()
 }
 
 fn prev_power_of_two(n: usize) -> usize {
