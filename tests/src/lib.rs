@@ -1,8 +1,6 @@
 //! The harness of the suites that cross crates: authors that build valid and hostile history purely, sites on
 //! throw-away databases, random history, and the decoders as fuzz targets.
 #![expect(clippy::missing_panics_doc, reason = "a harness panics where a test fails")]
-#![expect(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
-#![expect(clippy::cast_possible_wrap, reason = "counts of tests are small")]
 
 pub mod author;
 pub mod fuzz;

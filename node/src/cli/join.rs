@@ -25,7 +25,7 @@ pub struct Command {
     url: String,
     /// The token, or - to read it from stdin so that it never stands in the list of processes
     token: String,
-    /// A file whose first line is the HTTP CONNECT proxy on the way: http://[USER:PASSWORD@]HOST:PORT
+    /// A file whose first line is the HTTP CONNECT proxy on the way: `http://[USER:PASSWORD@]HOST:PORT`
     /// (or set `LIANBO_HUB__PROXY`, then and for every command)
     #[arg(long, value_name = "FILE")]
     proxy_file: Option<PathBuf>,

@@ -24,7 +24,7 @@ pub(super) struct Greeting {
     /// This site must not sign before it was refilled: an entry the hub holds of the present incarnation
     /// is not ours, or these data were restored.
     pub(super) doubt: bool,
-    /// Closed logs of which the hub holds another branch.
+    /// Logs of which the hub holds another branch, or may lack one held here.
     pub(super) forked: BTreeSet<LogId>,
     pub(super) subscriptions: Vec<Subscription>,
 }
@@ -94,6 +94,10 @@ impl Uplink {
                 forked.insert(*log);
             }
         }
+        // Branches that left the hub's below its height.
+        let branches = journal::forks(&mut tx).await?.into_iter().map(|(log, _)| log);
+        forked
+            .extend(branches.filter(|log| log.site == meta.site && answer.yours.contains_key(log)));
         Ok(Greeting { answer, doubt, forked, subscriptions })
     }
 

@@ -105,7 +105,6 @@ fn words(line: &str) -> Vec<String> {
         match (quote, c) {
             (Some(q), c) if c == q => quote = None,
             (None, '\'' | '"') => (quote, open) = (Some(c), true),
-            (Some(_), c) => word.push(c),
             (None, c) if c.is_whitespace() || ";|&<>()".contains(c) => {
                 if open || !word.is_empty() {
                     words.push(std::mem::take(&mut word));
@@ -118,7 +117,7 @@ fn words(line: &str) -> Vec<String> {
             // A comment goes to the end; what begins a line with it may still be a command to paste.
             (None, '#') if word.is_empty() && !words.is_empty() => return words,
             (None, '#') if word.is_empty() => {}
-            (None, c) => word.push(c),
+            (_, c) => word.push(c),
         }
     }
     if open || !word.is_empty() {

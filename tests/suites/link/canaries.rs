@@ -352,7 +352,9 @@ impl World {
                     assert!(!due || found.contains(&n), "{n} is missing for {index} at {listener}");
                 }
                 // A stream has to be listened to for a while: one reader in every third round.
-                if follow % 3 == 0 && index * 3 + (*listener as usize - 1) == follow / 3 * 5 % 12 {
+                if follow.is_multiple_of(3)
+                    && index * 3 + (*listener as usize - 1) == follow / 3 * 5 % 12
+                {
                     let found = follow_all(client).await;
                     let wrong = self.forbidden(&found, Some(site), ceiling);
                     assert_eq!(wrong, Vec::<usize>::new(), "{index} follows behind {listener}");

@@ -36,7 +36,7 @@ pub struct Add {
     /// Document number (发文字号)
     #[arg(long, default_value = "")]
     doc_number: String,
-    /// When it has to be signed for: YYYY-MM-DD[ HH:MM] in Beijing time, or RFC 3339
+    /// When it has to be signed for: `YYYY-MM-DD[ HH:MM]` in Beijing time, or RFC 3339
     #[arg(long, value_parser = time::parse)]
     deadline: Option<i64>,
 }

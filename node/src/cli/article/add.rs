@@ -42,7 +42,7 @@ pub struct Add {
     /// A keyword; may be given up to 20 times
     #[arg(long = "keyword", value_name = "KEYWORD")]
     keywords: Vec<String>,
-    /// Publication date: YYYY-MM-DD[ HH:MM] in Beijing time, or RFC 3339; now if not given
+    /// Publication date: `YYYY-MM-DD[ HH:MM]` in Beijing time, or RFC 3339; now if not given
     #[arg(long, value_parser = time::parse)]
     published: Option<i64>,
     /// How far it may travel: internal (部内), organization (专网) or public (互联网)

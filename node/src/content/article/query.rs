@@ -120,7 +120,7 @@ const TABLE: &str = "article_revisions";
 /// The same, as rows are called.
 const ROWS: &str = "article_revisions r";
 
-/// Columns of [`line`].
+/// Columns of [`line()`].
 const LINE: &str = "site, id, hash, carrier_site, carrier_hash, scope, unit_code, unit_name, slug, \
      title, source, author, editor, keywords, \
      CASE WHEN earliest < published_ms THEN earliest ELSE published_ms END AS shown_ms, \
