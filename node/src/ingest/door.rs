@@ -28,6 +28,9 @@ const GROUP_ENTRIES: usize = 4096;
 /// How often the journal is looked at for what other processes wrote.
 const POLL: Duration = Duration::from_millis(250);
 
+/// After so many looks without work the store hands back what it kept in memory for writing: two seconds.
+const REST: u8 = 8;
+
 /// The way in. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Door {
@@ -42,6 +45,8 @@ pub struct DoorTask {
     clock: SharedClock,
     queue: mpsc::Receiver<Command>,
     end: watch::Sender<i64>,
+    /// Looks until the store may rest; none since it does.
+    rest_in: Option<u8>,
 }
 
 impl std::fmt::Debug for DoorTask {
@@ -79,7 +84,7 @@ impl Door {
     pub fn new(store: Store, identity: Arc<Identity>, clock: SharedClock) -> (Self, DoorTask) {
         let (sender, queue) = mpsc::channel(QUEUE);
         let (end_sender, end) = watch::channel(0);
-        let task = DoorTask { store, identity, clock, queue, end: end_sender };
+        let task = DoorTask { store, identity, clock, queue, end: end_sender, rest_in: None };
         (Self { queue: sender, end }, task)
     }
 
@@ -166,8 +171,23 @@ impl DoorTask {
                     }
                     break;
                 }
-                _ = poll.tick() => self.look().await,
+                _ = poll.tick() => {
+                    self.look().await;
+                    self.rest().await;
+                }
             }
+        }
+    }
+
+    async fn rest(&mut self) {
+        match self.rest_in {
+            Some(0) => {
+                self.rest_in = None;
+                if let Err(error) = self.store.rest().await {
+                    warn!(%error, "the store could not hand back its memory");
+                }
+            }
+            looks => self.rest_in = looks.map(|looks| looks - 1),
         }
     }
 
@@ -191,6 +211,7 @@ impl DoorTask {
     }
 
     async fn run_group(&mut self, first: Command) {
+        self.rest_in = Some(REST);
         let mut asks = vec![first.ask];
         let mut replies = vec![first.reply];
         let mut entries = 0;

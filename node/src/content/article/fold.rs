@@ -54,7 +54,7 @@ pub(in crate::content) async fn fold(
         "INSERT INTO article_revisions (hash, carrier_hash, carrier_site, site, id, scope, addressee, \
          original_scope, lamport, slug, title, source, author, editor, keywords, published_ms, \
          unit_code, unit_name, first_seen_ms, position, received_ms)",
-        "ON CONFLICT (hash, carrier_hash) DO NOTHING",
+        "ON CONFLICT (carrier_hash) DO NOTHING",
         rows,
     )
     .await

@@ -48,7 +48,7 @@ pub(in crate::content) async fn fold(
         "INSERT INTO notices (hash, carrier_hash, carrier_site, site, id, scope, addressee, \
          original_scope, lamport, title, doc_number, deadline_ms, issued_ms, unit_code, unit_name, \
          position, received_ms)",
-        "ON CONFLICT (hash, carrier_hash) DO NOTHING",
+        "ON CONFLICT (carrier_hash) DO NOTHING",
         rows,
     )
     .await

@@ -70,10 +70,10 @@ pub(crate) async fn run(
         report.figure("catchup", &format!("{way}_node_cpu_seconds"), best.node_cpu, "s")?;
         report.figure("catchup", &format!("{way}_hub_cpu_seconds"), best.hub_cpu, "s")?;
     }
-    let (between, counts) = relay::start(hub.grpc).await?;
+    let (between, wire) = relay::start(hub.grpc).await?;
     let member = nodes.next().context("one more node")?;
     catch_up(&county, &hub, between, &member, place, false).await?;
-    let [up, down] = counts.map(|count| count.load(Ordering::Relaxed));
+    let [up, down] = wire.map(|count| count.load(Ordering::Relaxed));
     #[expect(clippy::cast_precision_loss, reason = "megabytes")]
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     report.figure("catchup", "wire_megabytes", megabytes(up + down), "MB")?;

@@ -1,7 +1,7 @@
 //! Many clients follow and nothing happens: what each costs the hub in memory.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -16,10 +16,7 @@ use tonic::Streaming;
 use crate::Place;
 use crate::county::{County, Member, members};
 use crate::report::Report;
-use crate::{client, floor};
-
-/// How long the hub is left alone before its memory is looked at.
-const REST: Duration = Duration::from_secs(3);
+use crate::{client, floor, rest};
 
 /// How many follow.
 #[derive(Clone, Debug, Args)]
@@ -84,11 +81,6 @@ pub(crate) async fn run(
     rest().await;
     report.figure("idle", "pss_when_gone_mib", hub.pss_kib()? / 1024.0, "MiB")?;
     hub.stop().await
-}
-
-#[expect(clippy::disallowed_methods, reason = "memory at rest is looked at after a rest")]
-async fn rest() {
-    tokio::time::sleep(REST).await;
 }
 
 /// Opens a stream, takes what there is, and acknowledges it.

@@ -20,7 +20,7 @@ use tonic::transport::Channel;
 use crate::Place;
 use crate::county::{County, Member, address, cpu_seconds, members};
 use crate::report::Report;
-use crate::{client, floor, text};
+use crate::{client, floor, rest, text};
 
 /// Unacknowledged frames of one node.
 const IN_FLIGHT: usize = 4;
@@ -90,6 +90,8 @@ pub(crate) async fn run(
     let cpu = (hub.cpu_seconds()? - cpu.0, cpu_seconds("self")? - cpu.1);
     let peak = hub.peak_kib()?;
     Report::load();
+    rest().await;
+    let pss = hub.pss_kib()?;
     hub.stop().await?;
 
     anyhow::ensure!(count == total, "{count} of {total} entries were acknowledged");
@@ -112,6 +114,7 @@ pub(crate) async fn run(
         report.figure("ingest", "load_cpu_us_per_entry", cpu.1 / total as f64 * 1e6, "us")?;
         report.figure("ingest", "frames_bytes_per_entry", wire as f64 / total as f64, "B")?;
         report.figure("ingest", "hub_peak_rss_mib", peak / 1024.0, "MiB")?;
+        report.figure("ingest", "hub_pss_at_rest_mib", pss / 1024.0, "MiB")?;
         report.figure("ingest", "journal_entries", end.position as f64, "")?;
     }
     floor::measure(place, report).await

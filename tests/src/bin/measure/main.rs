@@ -16,6 +16,7 @@ mod text;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -90,6 +91,14 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 fn parsed<T: clap::Args + clap::FromArgMatches>() -> T {
     let matches = T::augment_args(clap::Command::new("measure")).get_matches_from(["measure"]);
     T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// How long a hub is left alone before its memory is looked at.
+const REST: Duration = Duration::from_secs(4);
+
+#[expect(clippy::disallowed_methods, reason = "memory at rest is looked at after a rest")]
+async fn rest() {
+    tokio::time::sleep(REST).await;
 }
 
 /// Where data folders go.
