@@ -1,4 +1,5 @@
-//! A hub with its listeners and nodes linked to it, in one process, over real TLS on loopback.
+//! A hub with its listeners and nodes linked to it, in one process, over real TLS on loopback. Long because a
+//! test hub and its test node are set up, broken and put back by the same few helpers.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

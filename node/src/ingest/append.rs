@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Origin, Outcome, Reason, Refusal, Verified, Written};
+use super::admit::refuse;
+use super::{Origin, Outcome, Refusal, Verified, Written};
 use crate::args;
 use crate::content::{self, Folding, Record};
 use crate::entry::{Hash, LogId};
 use crate::heights::{Height, Heights};
 use crate::journal::{End, Pins, log_from_row};
-use crate::scope::{may_read, may_rise};
 use crate::store::{StoreError, Tx, Value};
 
 /// One transaction's view of the journal and the logs. Lives as long as the transaction.
@@ -483,44 +483,4 @@ fn slug(item: &Verified) -> Option<String> {
 
 fn log_values(log: &LogId) -> Vec<Value> {
     args![log.site, log.incarnation, log.audience.scope, log.audience.addressee, log.lane]
-}
-
-/// What link, audience and key say to one entry.
-fn refuse(item: &Verified, origin: Origin, known: bool, revoked: bool) -> Option<Refusal> {
-    let log = item.head.log;
-    let refusal = |reason, message: &str| {
-        Some(Refusal { place: Some((log, item.head.seq)), reason, message: message.to_owned() })
-    };
-    match origin {
-        Origin::Own => {}
-        Origin::Below { site, ceiling, refill } => {
-            if !may_rise(ceiling, log.audience) {
-                return refusal(
-                    Reason::Audience,
-                    "this entry is for a narrower scope than the link carries",
-                );
-            }
-            if site != log.site && !refill {
-                return refusal(Reason::NotYours, "a site pushes its own entries only");
-            }
-            if revoked && !refill {
-                return refusal(
-                    Reason::Revoked,
-                    "this site was revoked; ask the hub for a new invitation",
-                );
-            }
-        }
-        Origin::Above { reader } => {
-            if !may_read(reader, log.site, log.audience) {
-                return refusal(
-                    Reason::Audience,
-                    "the hub sent an entry that is not for this site",
-                );
-            }
-        }
-    }
-    if !known {
-        return refusal(Reason::UnknownKey, "the key of this entry is not bound to its site");
-    }
-    None
 }

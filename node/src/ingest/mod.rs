@@ -4,6 +4,7 @@
 //! inside it. Whatever waits is taken together into one transaction, so that many writers share one
 //! fsync. When an answer comes, the data are on the disk and folded.
 
+mod admit;
 mod append;
 mod author;
 mod door;

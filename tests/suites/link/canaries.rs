@@ -1,5 +1,6 @@
 //! Rule 2 through every door of a running hub: every entry carries a mark of its own in all its texts, and
-//! every byte that comes out for a reader is searched for marks it may not see.
+//! every byte that comes out for a reader is searched for marks it may not see. One
+//! property, long because it knocks at every door there is.
 
 use std::collections::BTreeSet;
 use std::io::Write;
