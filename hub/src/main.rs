@@ -64,7 +64,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let command = match cli.command {
         Command::Init(command) => return command.run(&global).await,
         Command::Demo(options) => return demo::run(options).await,
-        Command::Bench(command) => return command.run(&global).await,
+        Command::Bench(command) => return Box::pin(command.run(&global)).await,
         command => command,
     };
     let config: HubConfig = config::load(&global.data)?;
