@@ -97,6 +97,9 @@ fn article(id: RecordId, title: String, text: String, published_ms: i64) -> Arti
         editor: "李明".to_owned(),
         keywords: vec!["党建".to_owned(), "基层".to_owned()],
         published_ms,
+        link: String::new(),
+        origin: None,
+        attachments: Vec::new(),
     }
 }
 
