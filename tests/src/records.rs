@@ -41,6 +41,9 @@ pub fn article_in(n: u8, column: &str, mark: &str) -> Record {
         editor: format!("李明{mark}"),
         keywords: vec!["党建".into(), format!("基层{mark}")],
         published_ms: START_MS - 86_400_000 * i64::from(n),
+        link: format!("https://example.org/{mark}"),
+        origin: None,
+        attachments: Vec::new(),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::args;
+use crate::content::article;
 use crate::content::journal::{TARGET, target};
 use crate::content::retraction::Target;
 use crate::content::rules::{RuleError, ensure};
@@ -119,6 +120,10 @@ pub(super) fn check(head: &Head, release: &Release) -> Result<(), RuleError> {
         original.log.lane == release.record.lane(),
         "the released record does not belong in its original's lane",
     )?;
+    ensure(head.blobs == original.blobs, "a release brings the files of its original")?;
+    if let Record::Article(article) = &release.record {
+        article::check(original, article)?;
+    }
     let body = release.original.body.as_deref().unwrap_or_default();
     ensure(
         original.body_size == body.len() as u64 && original.body_hash == Hash::of(body),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::content::{Record, first_seen, receipt, release, retraction, site};
+use crate::content::{Record, article, first_seen, receipt, release, retraction, site};
 use crate::entry::{EntryError, Head, PublicKey, SiteId};
 use crate::store::{StoreError, Tx};
 
@@ -39,9 +39,8 @@ pub(super) fn ensure(holds: bool, rule: &'static str) -> Result<(), RuleError> {
 pub fn check(head: &Head, record: &Record) -> Result<(), RuleError> {
     ensure(head.log.lane == record.lane(), "the record does not belong in this lane")?;
     match record {
-        Record::Incarnation(_) | Record::Column(_) | Record::Article(_) | Record::Notice(_) => {
-            Ok(())
-        }
+        Record::Incarnation(_) | Record::Column(_) | Record::Notice(_) => Ok(()),
+        Record::Article(it) => article::check(head, it),
         Record::Enrolment(it) => site::check_enrolment(head, it),
         Record::KeyChange(it) => site::check_key_change(head, it),
         Record::Revocation(_) => site::check_revocation(head),

@@ -28,9 +28,13 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A draft without blobs.
+    /// A draft with no blobs but those of what it releases.
     pub fn new(audience: Audience, record: Record) -> Self {
-        Self { audience, record, blobs: Vec::new() }
+        let blobs = match &record {
+            Record::Release(it) => it.head.blobs.clone(),
+            _ => Vec::new(),
+        };
+        Self { audience, record, blobs }
     }
 }
 

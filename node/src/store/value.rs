@@ -57,6 +57,7 @@ into_value! {
     Hash, it => Self::Bytes(Some(it.0.to_vec()));
     Option<Hash>, it => Self::Bytes(it.map(|hash| hash.0.to_vec()));
     RecordId, it => Self::Bytes(Some(it.0.to_vec()));
+    Option<RecordId>, it => Self::Bytes(it.map(|id| id.0.to_vec()));
     PublicKey, it => Self::Bytes(Some(it.0.to_vec()));
     Scope, it => Self::Int(Some(it.number()));
     Lane, it => Self::Int(Some(it.number()));
@@ -124,6 +125,7 @@ through! {
     Hash, Vec<u8>, it => Hash::from_slice(&it), "a hash";
     Option<Hash>, Option<Vec<u8>>, it => match it { None => Some(None), Some(it) => Hash::from_slice(&it).map(Some) }, "a hash";
     RecordId, Vec<u8>, it => RecordId::from_slice(&it), "a record id";
+    Option<RecordId>, Option<Vec<u8>>, it => match it { None => Some(None), Some(it) => RecordId::from_slice(&it).map(Some) }, "a record id";
     PublicKey, Vec<u8>, it => PublicKey::from_slice(&it), "a key";
     Scope, i64, it => Scope::from_number(it), "a scope";
     Lane, i64, it => Lane::from_number(it), "a lane";

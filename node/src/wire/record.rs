@@ -8,7 +8,7 @@ use super::head::{
     height_from_proto, height_to_proto, log_from_proto, log_to_proto, scope_from_proto,
     scope_to_proto,
 };
-use crate::content::article::{Article, TextFormat, check_time};
+use crate::content::article::{Article, Attachment, Origin, TextFormat, check_time};
 use crate::content::column::Column;
 use crate::content::first_seen::{FirstSeen, MAX_SIGHTINGS, Sighting};
 use crate::content::notice::Notice;
@@ -17,7 +17,9 @@ use crate::content::release::{Approval, MAX_APPROVALS, Release};
 use crate::content::retraction::{MAX_TARGETS, Retraction, Target};
 use crate::content::site::{Enrolment, IncarnationStart, KeyChange, Revocation, Unit};
 use crate::content::{BadText, Record, check_line};
-use crate::entry::{Entry, EntryError, Hash, MAX_BODY, MAX_COUNTER, PublicKey, RecordId, SiteId};
+use crate::entry::{
+    Entry, EntryError, Hash, MAX_BLOBS, MAX_BODY, MAX_COUNTER, PublicKey, RecordId, SiteId,
+};
 use crate::wire::head::decode_head;
 use v1::record::Kind;
 
@@ -144,6 +146,17 @@ pub fn encode_record(record: &Record) -> Bytes {
             editor: it.editor.clone(),
             keywords: it.keywords.clone(),
             published_ms: it.published_ms,
+            link: it.link.clone(),
+            origin: it.origin.map(|origin| v1::Origin {
+                site: slice(&origin.site),
+                id: slice(&origin.id),
+                hash: slice(&origin.hash),
+            }),
+            attachments: it
+                .attachments
+                .iter()
+                .map(|it| v1::Attachment { hash: slice(&it.hash), name: it.name.clone() })
+                .collect(),
         }),
         Record::Notice(it) => Kind::Notice(v1::Notice {
             id: slice(&it.id),
@@ -281,6 +294,9 @@ fn first_seen(it: v1::FirstSeen) -> Result<FirstSeen, EntryError> {
 }
 
 fn article(it: v1::Article) -> Result<Article, EntryError> {
+    if it.attachments.len() > MAX_BLOBS {
+        return Err(bad("more than 64 attachments"));
+    }
     let article = Article {
         id: record_id(&it.id)?,
         column: it.column,
@@ -292,9 +308,20 @@ fn article(it: v1::Article) -> Result<Article, EntryError> {
         editor: it.editor,
         keywords: it.keywords,
         published_ms: it.published_ms,
+        link: it.link,
+        origin: it.origin.map(origin).transpose()?,
+        attachments: it.attachments.into_iter().map(attachment).collect::<Result<_, _>>()?,
     };
     article.check()?;
     Ok(article)
+}
+
+fn origin(it: v1::Origin) -> Result<Origin, EntryError> {
+    Ok(Origin { site: site(&it.site)?, id: record_id(&it.id)?, hash: hash(&it.hash)? })
+}
+
+fn attachment(it: v1::Attachment) -> Result<Attachment, EntryError> {
+    Ok(Attachment { hash: hash(&it.hash)?, name: it.name })
 }
 
 fn notice(it: v1::Notice) -> Result<Notice, EntryError> {

@@ -99,6 +99,9 @@ fn article_of(id: RecordId, rng: &mut StdRng) -> Record {
         editor: "李明".to_owned(),
         keywords: Vec::new(),
         published_ms: START_MS,
+        link: String::new(),
+        origin: None,
+        attachments: Vec::new(),
     })
 }
 

@@ -18,8 +18,8 @@ const ACKNOWLEDGEMENT: i64 = 100;
 
 /// A system call, at its end.
 struct Call {
-    /// Microseconds since 1970-01-01 UTC.
-    at_us: i64,
+    /// When it began, microseconds since 1970-01-01 UTC. Its end may be noted after others saw what it did.
+    began_us: i64,
     /// Where in the trace it began and ended.
     began: usize,
     ended: usize,
@@ -38,27 +38,28 @@ impl Call {
 /// Reads a trace of `strace -f -ttt -yy`; calls in the order of their ends.
 fn calls(trace: &str) -> Vec<Call> {
     let mut calls = Vec::new();
-    let mut unfinished: HashMap<&str, (usize, String)> = HashMap::new();
+    let mut unfinished: HashMap<&str, (usize, i64, String)> = HashMap::new();
     for (index, line) in trace.lines().enumerate() {
         // Numbers of processes are padded.
         let Some((pid, rest)) = line.split_once(' ') else { continue };
         let Some((at, text)) = rest.trim_start().split_once(' ') else { continue };
         let Ok(at) = at.parse::<f64>() else { continue };
+        #[expect(clippy::cast_possible_truncation, reason = "a time of this century")]
+        let at_us = (at * 1e6) as i64;
         if let Some(begun) = text.strip_suffix("<unfinished ...>") {
-            unfinished.insert(pid, (index, begun.to_owned()));
+            unfinished.insert(pid, (index, at_us, begun.to_owned()));
             continue;
         }
-        let (began, text) = match text.split_once(" resumed>") {
+        let (began, began_us, text) = match text.split_once(" resumed>") {
             Some((_, rest)) => match unfinished.remove(pid) {
-                Some((began, first)) => (began, first + rest),
+                Some((began, began_us, first)) => (began, began_us, first + rest),
                 None => continue,
             },
-            None => (index, text.to_owned()),
+            None => (index, at_us, text.to_owned()),
         };
         let Some((_, result)) = text.rsplit_once(" = ") else { continue };
         let result = result.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or(-1);
-        #[expect(clippy::cast_possible_truncation, reason = "a time of this century")]
-        calls.push(Call { at_us: (at * 1e6) as i64, began, ended: index, text, result });
+        calls.push(Call { began_us, began, ended: index, text, result });
     }
     calls
 }
@@ -113,7 +114,7 @@ fn check(trace: &Path, windows: &[(i64, i64)]) {
     let trace = std::fs::read_to_string(trace).unwrap();
     let calls = calls(&trace);
     for (index, (sent, acked)) in windows.iter().enumerate() {
-        let within = |call: &&Call| (*sent..=*acked).contains(&call.at_us);
+        let within = |call: &&Call| (*sent..=*acked).contains(&call.began_us);
         let answer = calls
             .iter()
             .filter(within)

@@ -75,6 +75,9 @@ impl Add {
             editor: self.editor,
             keywords: self.keywords,
             published_ms: self.published.unwrap_or_else(|| desk.now()),
+            link: String::new(),
+            origin: None,
+            attachments: Vec::new(),
         };
         article.check()?;
         let (id, own, above) = (article.id, desk.own(), desk.above);

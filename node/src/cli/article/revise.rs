@@ -102,6 +102,9 @@ impl Revise {
             editor: self.editor.unwrap_or(current.editor),
             keywords: if self.keywords.is_empty() { current.keywords } else { self.keywords },
             published_ms: self.published.unwrap_or(current.published_ms),
+            link: current.link,
+            origin: current.origin,
+            attachments: current.attachments,
         }
     }
 }
@@ -134,7 +137,7 @@ async fn current(
 
 /// The current revision as its author wrote it.
 fn as_written(view: ArticleView) -> Article {
-    let ArticleView { line, format, text, revisions } = view;
+    let ArticleView { line, format, text, attachments, revisions } = view;
     // The date shown may be capped; the author's own claim stands with the revision.
     let published_ms = revisions.first().map_or(line.published_ms, |it| it.published_ms);
     Article {
@@ -148,5 +151,8 @@ fn as_written(view: ArticleView) -> Article {
         editor: line.editor,
         keywords: line.keywords,
         published_ms,
+        link: line.link,
+        origin: line.origin,
+        attachments,
     }
 }

@@ -31,6 +31,10 @@ pub(in crate::content) const VIEWS: &[View] = &[View {
         ("unit_code", Type::Text),
         ("unit_name", Type::Text),
         ("first_seen_ms", Type::Int),
+        ("link", Type::Text),
+        ("origin_site", Type::Bytes),
+        ("origin_id", Type::Bytes),
+        ("origin_hash", Type::Bytes),
     ],
     local: &[("position", Type::Int), ("received_ms", Type::Int)],
     live: Some(LIVE),
@@ -53,7 +57,8 @@ pub(in crate::content) async fn fold(
     tx.insert_many(
         "INSERT INTO article_revisions (hash, carrier_hash, carrier_site, site, id, scope, addressee, \
          original_scope, lamport, slug, title, source, author, editor, keywords, published_ms, \
-         unit_code, unit_name, first_seen_ms, position, received_ms)",
+         unit_code, unit_name, first_seen_ms, link, origin_site, origin_id, origin_hash, position, \
+         received_ms)",
         "ON CONFLICT (carrier_hash) DO NOTHING",
         rows,
     )
@@ -92,6 +97,10 @@ fn row(
         release.map_or("", |release| &release.unit_name),
         // A site cannot testify to its own entries.
         release.filter(|_| carrier.site != head.log.site).and_then(|release| release.first_seen_ms),
+        &it.link,
+        it.origin.map(|origin| origin.site),
+        it.origin.map(|origin| origin.id),
+        it.origin.map(|origin| origin.hash),
         item.position,
         item.received_ms,
     ])

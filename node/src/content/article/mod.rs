@@ -10,9 +10,12 @@ pub use view::{ArticleFilter, ArticleLine, ArticleView, Revision};
 
 pub(super) use fold::{VIEWS, fold};
 
+use std::collections::BTreeSet;
+
+use crate::content::rules::{RuleError, ensure};
 use crate::content::site::check_code;
 use crate::content::{BadText, check_line};
-use crate::entry::RecordId;
+use crate::entry::{Hash, Head, RecordId, SiteId};
 
 /// How a text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -47,6 +50,32 @@ pub struct Article {
     pub keywords: Vec<String>,
     /// The author's claim, milliseconds since 1970-01-01 UTC.
     pub published_ms: i64,
+    /// Where it was published first, an http or https address; empty if that is here.
+    pub link: String,
+    /// What it was made from, if it was adopted (采用).
+    pub origin: Option<Origin>,
+    /// Names of the files that come with it, one for each blob of the head.
+    pub attachments: Vec<Attachment>,
+}
+
+/// Another site's article that an adopted one was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Origin {
+    /// Its author's site.
+    pub site: SiteId,
+    /// Its id.
+    pub id: RecordId,
+    /// The entry with the revision that was taken.
+    pub hash: Hash,
+}
+
+/// A file that comes with an article; its size and type stand in the head.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Attachment {
+    /// Names the blob.
+    pub hash: Hash,
+    /// Name of the file, unique within the article; the text refers to it by this name.
+    pub name: String,
 }
 
 impl Article {
@@ -65,8 +94,54 @@ impl Article {
         for keyword in &self.keywords {
             check_line(keyword, 40, true, "a keyword has 1 to 40 characters")?;
         }
+        check_link(&self.link)?;
+        let mut names = BTreeSet::new();
+        for attachment in &self.attachments {
+            check_file_name(&attachment.name)?;
+            if !names.insert(&attachment.name) {
+                return Err(BadText("two files of an article have the same name"));
+            }
+        }
         Ok(())
     }
+}
+
+/// Whether such a head may carry such an article.
+pub(super) fn check(head: &Head, article: &Article) -> Result<(), RuleError> {
+    let made_of = article.origin.is_some_and(|origin| origin.site == head.log.site);
+    ensure(!made_of, "a site does not adopt its own article")?;
+    let blobs: BTreeSet<Hash> = head.blobs.iter().map(|blob| blob.hash).collect();
+    let named: BTreeSet<Hash> = article.attachments.iter().map(|it| it.hash).collect();
+    ensure(blobs == named, "the files an article names are not those its head does")
+}
+
+/// Checks an address: empty, or http(s), at most 2,000 bytes, without a name or password.
+fn check_link(link: &str) -> Result<(), BadText> {
+    const COMPLAINT: BadText = BadText("a link is an http or https address of at most 2000 bytes");
+    if link.is_empty() {
+        return Ok(());
+    }
+    if link.len() > 2000 {
+        return Err(COMPLAINT);
+    }
+    let url = url::Url::parse(link).map_err(|_| COMPLAINT)?;
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if plain { Ok(()) } else { Err(COMPLAINT) }
+}
+
+/// Checks the name of a file: one part of a path, which no system reads as anything else.
+fn check_file_name(name: &str) -> Result<(), BadText> {
+    check_line(name, 120, true, "the name of a file has 1 to 120 characters")?;
+    let odd = |c: char| matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|');
+    if name.contains(odd) || name.starts_with('.') || name.trim() != name || name.ends_with('.') {
+        return Err(BadText(
+            "the name of a file holds none of / \\ : * ? \" < > |, and no dot or space at its ends",
+        ));
+    }
+    Ok(())
 }
 
 /// Checks a longer text: not blank, no NUL (PostgreSQL keeps none). Its length is bounded with the body.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::{ArticleFilter, ArticleLine, ArticleView, Revision};
+use super::{ArticleFilter, ArticleLine, ArticleView, Origin, Revision};
 use crate::args;
 use crate::content::journal::{self, FindError, LIVE, VISIBLE, record_at};
 use crate::content::newest::{Newest, Source, naming};
@@ -95,7 +95,8 @@ pub async fn get(
     let revisions = revisions(tx, reader, conditions, args).await?;
     match record_at(tx, line.position).await? {
         Record::Article(it) => {
-            Ok(Some(ArticleView { line, format: it.format, text: it.text, revisions }))
+            let (format, text, attachments) = (it.format, it.text, it.attachments);
+            Ok(Some(ArticleView { line, format, text, attachments, revisions }))
         }
         _ => Err(StoreError::Corrupt("an article whose entry is none")),
     }
@@ -125,7 +126,7 @@ const LINE: &str = "site, id, hash, carrier_site, carrier_hash, scope, unit_code
      title, source, author, editor, keywords, \
      CASE WHEN earliest < published_ms THEN earliest ELSE published_ms END AS shown_ms, \
      earliest, CAST(CASE WHEN oldest = hash THEN 0 ELSE 1 END AS BIGINT), received_ms, position, \
-     addressee";
+     addressee, link, origin_site, origin_id, origin_hash";
 
 /// One line for every article with rows in `from` that satisfy `conditions`, in no order, units and columns not named yet.
 async fn exact(
@@ -181,9 +182,18 @@ fn line(row: &Row) -> Result<(ArticleLine, Audience), StoreError> {
         revised: row.get(16)?,
         received_ms: row.get(17)?,
         position: row.get(18)?,
+        link: row.get(20)?,
+        origin: origin(&row)?,
     };
     let audience = Audience { scope: line.scope, addressee: row.get(19)? };
     Ok((line, audience))
+}
+
+fn origin(row: &Row) -> Result<Option<Origin>, StoreError> {
+    Ok(match (row.get(21)?, row.get(22)?, row.get(23)?) {
+        (Some(site), Some(id), Some(hash)) => Some(Origin { site, id, hash }),
+        _ => None,
+    })
 }
 
 /// Fills in the names of units and columns that the reader may see.

@@ -1,6 +1,6 @@
 //! What readers are handed of articles.
 
-use super::TextFormat;
+use super::{Attachment, Origin, TextFormat};
 use crate::entry::{Hash, RecordId, SiteId};
 use crate::scope::Scope;
 
@@ -66,6 +66,10 @@ pub struct ArticleLine {
     pub first_seen_ms: Option<i64>,
     /// Whether the reader may see an older revision.
     pub revised: bool,
+    /// Where it was published first; empty if that is here.
+    pub link: String,
+    /// What it was made from, if it was adopted.
+    pub origin: Option<Origin>,
     /// When this site got it.
     pub received_ms: i64,
     /// Place of the carrying entry in this site's journal; it would tell a peer of entries hidden from it.
@@ -90,6 +94,8 @@ pub struct ArticleView {
     pub format: TextFormat,
     /// The text.
     pub text: String,
+    /// The files that come with it.
+    pub attachments: Vec<Attachment>,
     /// Every revision the reader may see, the current one first.
     pub revisions: Vec<Revision>,
 }

@@ -157,6 +157,9 @@ fn article(n: u8, title: &str, published_ms: i64) -> Record {
         editor: "李明".into(),
         keywords: vec!["党建".into(), "基层".into()],
         published_ms,
+        link: String::new(),
+        origin: None,
+        attachments: Vec::new(),
     })
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::content::article::{Attachment, Origin};
 use crate::content::first_seen::{FirstSeen, Sighting};
 use crate::content::site::{KeyChange, Revocation};
 use crate::content::{RuleError, check, check_known};
-use crate::entry::Lane;
+use crate::entry::{BlobRef, Lane};
 
 const ORGANIZATION: Audience = Audience::all(Scope::Organization);
 
@@ -182,4 +183,59 @@ async fn a_released_original_is_signed_with_a_key_of_its_site() {
         let batch = [&change, &bad].map(|made| (&made.head, &made.record));
         assert_eq!(check_known(tx, &pins, &batch).await.unwrap(), [None, None]);
     });
+}
+
+#[test]
+fn an_article_names_the_files_of_its_head_and_no_others() {
+    let blob = BlobRef { hash: Hash([7; 32]), size: 3, media_type: "image/png".to_owned() };
+    let Record::Article(plain) = article(1, "甲", day(0)) else { unreachable!() };
+    let attached = Attachment { hash: blob.hash, name: "银杏.png".to_owned() };
+    let record = Record::Article(Article { attachments: vec![attached], ..plain });
+    let mut made = Author::new(1).write(ORGANIZATION, record);
+    refused(&made);
+    made.head.blobs = vec![blob];
+    accepted(&made);
+    made.record = article(1, "甲", day(0));
+    refused(&made);
+}
+
+#[test]
+fn nobody_adopts_their_own_article() {
+    let mut hub = Author::new(1);
+    for (site, fits) in [(SiteId([9; 16]), true), (hub.site(), false)] {
+        let Record::Article(plain) = article(1, "甲", day(0)) else { unreachable!() };
+        let origin = Some(Origin { site, id: id(2), hash: Hash([1; 32]) });
+        let made = hub.write(ORGANIZATION, Record::Article(Article { origin, ..plain }));
+        if fits { accepted(&made) } else { drop(refused(&made)) }
+    }
+}
+
+#[test]
+fn links_and_names_of_files_are_plain() {
+    let Record::Article(plain) = article(1, "甲", day(0)) else { unreachable!() };
+    let link = |link: &str| Article { link: link.to_owned(), ..plain.clone() }.check();
+    for good in ["", "http://news.example/a?b=1#c", "https://例子.example/新闻"] {
+        assert_eq!(link(good), Ok(()), "{good}");
+    }
+    let long = format!("http://a.example/{}", "a".repeat(2000));
+    let bad = [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "//a.example",
+        "a",
+        "http://a:b@c.example",
+        &long,
+    ];
+    for bad in bad {
+        assert!(link(bad).is_err(), "{bad}");
+    }
+    let name = |names: &[&str]| {
+        let named = |name: &&str| Attachment { hash: Hash([7; 32]), name: (*name).to_owned() };
+        Article { attachments: names.iter().map(named).collect(), ..plain.clone() }.check()
+    };
+    assert_eq!(name(&["银杏 一.jpg", "a.pdf"]), Ok(()));
+    for bad in ["", " ", "../a", "a/b", "a\\b", ".a", "a.", "a\nb", "C:a", "a?", " a"] {
+        assert!(name(&[bad]).is_err(), "{bad:?}");
+    }
+    assert!(name(&["a.pdf", "a.pdf"]).is_err());
 }

@@ -226,6 +226,9 @@ pub(super) fn marked(seed: u8, slug: &str, mark: &str) -> Article {
         editor: format!("{mark}编辑"),
         keywords: vec![format!("{mark}词一"), format!("{mark}词二")],
         published_ms: NOW - 3_600_000,
+        link: String::new(),
+        origin: None,
+        attachments: Vec::new(),
     }
 }
 

@@ -70,6 +70,9 @@ impl Writer {
             editor: self.text(9),
             keywords: vec![self.text(6), self.text(6)],
             published_ms: self.published_ms,
+            link: String::new(),
+            origin: None,
+            attachments: Vec::new(),
         })
     }
 }
