@@ -136,6 +136,11 @@ impl Members {
         }
     }
 
+    /// Whether this hub signs entries of its own.
+    pub fn signs(&self) -> bool {
+        self.meta.standing == Standing::Ready
+    }
+
     /// Whether this hub lost data and takes any authentic entry to fill up.
     pub fn refilling(&self) -> bool {
         self.meta.standing == Standing::Restored

@@ -11,4 +11,5 @@ pub mod hub;
 pub mod recovery;
 pub mod rpc;
 pub mod serve;
+pub mod sources;
 mod tail;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lianbo_hub::cli::{article, init, invite, notice, resume as hub_resume, revoke, sites};
+use lianbo_hub::cli::{article, init, invite, notice, resume as hub_resume, revoke, sites, source};
 use lianbo_hub::config::HubConfig;
 use lianbo_hub::demo;
 use lianbo_node::cli::{
@@ -45,6 +45,9 @@ enum Command {
     /// Notices (通知)
     #[command(subcommand)]
     Notice(notice::Command),
+    /// Sources (采集源): sites whose feeds become this hub's articles
+    #[command(subcommand)]
+    Source(source::Command),
     Verify(verify::Command),
     RebuildViews(rebuild::Command),
     Resume(resume::Command),
@@ -84,6 +87,7 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
         Command::Column(command) => command.run(desk).await,
         Command::Article(command) => command.run(desk).await,
         Command::Notice(command) => command.run(desk).await,
+        Command::Source(command) => command.run(desk, config).await,
         Command::Verify(command) => command.run(desk).await,
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => hub_resume::run(command, desk, config).await,

@@ -2,10 +2,12 @@
 
 mod fold;
 mod query;
+mod told;
 mod view;
 
 pub use crate::content::journal::{current_entry, live_targets};
 pub use query::{find, get, list};
+pub use told::{Told, told};
 pub use view::{ArticleFilter, ArticleLine, ArticleView, Revision};
 
 pub(super) use fold::{VIEWS, fold};
