@@ -166,3 +166,129 @@ impl Decided {
         self.drafts.push(Draft::new(Audience::all(source.scope), Record::Article(article)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lianbo_node::content::article::{Article, TextFormat};
+    use lianbo_node::scope::Scope;
+
+    use super::*;
+    use crate::sources::source::Source;
+
+    const NOW: i64 = 1000;
+
+    fn candidate(id: u8, title: &str) -> Candidate {
+        let article = Article {
+            id: RecordId([id; 16]),
+            column: "news".into(),
+            title: title.into(),
+            format: TextFormat::Html,
+            text: "<p>文</p>".into(),
+            source: "省".into(),
+            author: String::new(),
+            editor: String::new(),
+            keywords: Vec::new(),
+            published_ms: NOW,
+            link: String::new(),
+            origin: None,
+            attachments: Vec::new(),
+        };
+        Candidate { article, undated: true, content: Hash::of(title.as_bytes()) }
+    }
+
+    fn taken(answer: Answer) -> Taken {
+        let source = Source {
+            source: "province".into(),
+            name: "省".into(),
+            url: "https://a.gov.cn/".into(),
+            column: "news".into(),
+            scope: Scope::Internal,
+            every_ms: 3_600_000,
+            paused: false,
+            created_ms: 0,
+        };
+        let poll = Poll::new(&source.url);
+        Taken { watched: Watched { source, poll }, answer, random: 0.5 }
+    }
+
+    fn read(candidates: Vec<Candidate>) -> Taken {
+        taken(Answer::Read { marks: Marks::default(), candidates, skipped: 1 })
+    }
+
+    fn known() -> Known {
+        Known { open: BTreeSet::from(["news".into()]), ..Known::default() }
+    }
+
+    fn told(titles: &[(&str, i64)], withdrawn: bool) -> Told {
+        let revision = |(title, at): &(&str, i64)| Article {
+            published_ms: *at,
+            ..candidate(1, title).article
+        };
+        Told { revisions: titles.iter().map(revision).collect(), withdrawn }
+    }
+
+    fn counts(decided: &Decided) -> (usize, usize, usize, usize) {
+        let it = &decided.polled[0];
+        (it.new, it.changed, it.withdrawn, decided.drafts.len())
+    }
+
+    #[test]
+    fn what_is_new_is_written_and_what_its_source_said_before_is_not() {
+        let batch = [read(vec![candidate(1, "甲"), candidate(2, "乙")])];
+        let decided = decide(&batch, &known(), NOW);
+        assert_eq!(counts(&decided), (2, 0, 0, 2));
+        assert_eq!(decided.drafts[0].audience, Audience::all(Scope::Internal));
+        assert_eq!((decided.seen.len(), decided.polled[0].skipped), (2, 1));
+        assert_eq!(decided.polls[0].1.new_ms, Some(NOW));
+
+        let mut again = known();
+        again.seen = decided.seen.iter().map(|it| (it.article, it.content)).collect();
+        let decided = decide(&batch, &again, NOW);
+        assert_eq!((counts(&decided), decided.seen.len()), ((0, 0, 0, 0), 0));
+        assert_eq!(decided.polls[0].1.new_ms, None);
+    }
+
+    #[test]
+    fn a_changed_item_is_a_revision_and_keeps_the_date_of_the_first() {
+        let mut known = known();
+        known.seen.insert(RecordId([1; 16]), Hash::of("甲".as_bytes()));
+        known.told.insert(RecordId([1; 16]), told(&[("甲", 5), ("甲甲", 6)], false));
+        let decided = decide(&[read(vec![candidate(1, "乙")])], &known, NOW);
+        assert_eq!(counts(&decided), (0, 1, 0, 1));
+        let Record::Article(article) = &decided.drafts[0].record else { panic!("an article") };
+        assert_eq!((article.title.as_str(), article.published_ms), ("乙", 5));
+        // Back to what it once said, it says so again.
+        let decided = decide(&[read(vec![candidate(1, "甲甲")])], &known, NOW);
+        assert_eq!(counts(&decided), (0, 1, 0, 1));
+    }
+
+    #[test]
+    fn what_was_forgotten_is_found_in_the_journal_and_a_desks_own_revision_stands() {
+        let mut known = known();
+        known.told.insert(RecordId([1; 16]), told(&[("甲", 5), ("甲，改", 6)], false));
+        let decided = decide(&[read(vec![candidate(1, "甲")])], &known, NOW);
+        assert_eq!((counts(&decided), decided.seen.len()), ((0, 0, 0, 0), 1));
+        let decided = decide(&[read(vec![candidate(1, "乙")])], &known, NOW);
+        assert_eq!(counts(&decided), (0, 1, 0, 1));
+    }
+
+    #[test]
+    fn what_was_withdrawn_stays_withdrawn() {
+        let mut known = known();
+        known.told.insert(RecordId([1; 16]), told(&[], true));
+        let decided = decide(&[read(vec![candidate(1, "甲")])], &known, NOW);
+        assert_eq!((counts(&decided), decided.seen.len()), ((0, 0, 1, 0), 1));
+    }
+
+    #[test]
+    fn a_closed_column_fails_its_sources_alone_and_keeps_their_marks() {
+        let mut other = read(vec![candidate(2, "乙")]);
+        other.watched.source.column = "old".into();
+        other.watched.poll.etag = Some("x".into());
+        let decided = decide(&[read(vec![candidate(1, "甲")]), other], &known(), NOW);
+        assert_eq!((decided.drafts.len(), decided.seen.len()), (1, 1));
+        assert_eq!(decided.polled[1].standing, Standing::Failing);
+        assert!(decided.polled[1].error.contains("old"));
+        assert_eq!(decided.polls[1].1.etag.as_deref(), Some("x"), "it is asked for again");
+    }
+}

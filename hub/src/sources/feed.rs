@@ -107,12 +107,13 @@ pub fn parse(bytes: Vec<u8>, charset: Option<&str>, base: &Url) -> Result<Feed, 
         .map_err(|error| FeedError::Broken(text::one_line(&error.to_string(), 200)))?;
     drop(mended);
     let total = parsed.entries.len();
-    let home = parsed.links.first().map(|link| key_of(&link.href));
+    // A link to the site itself names no item.
+    let site: Vec<String> = parsed.links.iter().map(|link| key_of(&link.href)).collect();
     let mut items: Vec<Item> = parsed
         .entries
         .into_iter()
         .take(MAX_ITEMS)
-        .filter_map(|entry| item(entry, base, home.as_deref(), swapped))
+        .filter_map(|entry| item(entry, base, &site, swapped))
         .collect();
     tell_apart(&mut items);
     let skipped = total - items.len();
@@ -152,7 +153,7 @@ fn cuts_a_character(text: &str) -> bool {
 }
 
 /// An entry as an item; `None` if it cannot become an article.
-fn item(mut entry: Entry, base: &Url, home: Option<&str>, swapped: bool) -> Option<Item> {
+fn item(mut entry: Entry, base: &Url, site: &[String], swapped: bool) -> Option<Item> {
     let restore = |text: String| if swapped { text.replace(AT, "@") } else { text };
     let link = page_of(&entry.links).map(|href| restore(href.to_owned()));
     let link = link.and_then(|href| address(&href, base));
@@ -164,10 +165,11 @@ fn item(mut entry: Entry, base: &Url, home: Option<&str>, swapped: bool) -> Opti
     let summary = entry.summary.take().map(|it| (it.content_type, it.content));
     let mut html = String::new();
     for (kind, raw) in [content, summary].into_iter().flatten() {
+        let raw = restore(raw);
         html = if kind.as_str() == "text/plain" && !text::looks_like_html(&raw) {
-            text::paragraphs(&restore(raw))
+            text::paragraphs(&raw)
         } else {
-            text::clean(&restore(raw), &at)?
+            text::clean(&raw, &at)?
         };
         if text::shows(&html) {
             break;
@@ -190,7 +192,7 @@ fn item(mut entry: Entry, base: &Url, home: Option<&str>, swapped: bool) -> Opti
     let published_ms = entry.published.or(entry.updated).map(|it| it.timestamp_millis());
     let link = link.map(String::from).unwrap_or_default();
     let id = restore(entry.id);
-    let own_page = Some(key_of(&link)).filter(|key| !key.is_empty() && Some(key.as_str()) != home);
+    let own_page = Some(key_of(&link)).filter(|key| !key.is_empty() && !site.contains(key));
     let key = own_page.unwrap_or_else(|| {
         if id.is_empty() || id.len() > MAX_ID {
             format!("title:{title}\n{}", published_ms.unwrap_or_default())
@@ -212,7 +214,7 @@ fn page_of(links: &[Link]) -> Option<&str> {
 
 /// An address that may be followed.
 fn address(href: &str, base: &Url) -> Option<Url> {
-    let url = base.join(href.trim()).ok()?;
+    let url = Some(href.trim()).filter(|it| !it.is_empty()).and_then(|it| base.join(it).ok())?;
     let fits = matches!(url.scheme(), "http" | "https")
         && url.has_host()
         && url.username().is_empty()
@@ -241,3 +243,6 @@ fn tell_apart(items: &mut Vec<Item>) {
     let mut seen = std::collections::HashSet::new();
     items.retain(|item| seen.insert(item.key.clone()));
 }
+
+#[cfg(test)]
+mod tests;

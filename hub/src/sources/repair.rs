@@ -56,25 +56,39 @@ const ENTITIES: &[(&str, char)] = &[
 /// Longest name of an entity, or number of a character, that is looked at.
 const LONGEST: usize = 12;
 
+/// Longest start tag of a root that is mended, in bytes.
+const LONGEST_ROOT: usize = 4096;
+
+/// Namespaces of extensions for sound and film.
+const EXTENSIONS: [&str; 3] = [
+    "http://search.yahoo.com/mrss/",
+    "http://www.itunes.com/dtds/podcast-1.0.dtd",
+    "https://podcastindex.org/namespace/1.0",
+];
+
 /// The document, mended. What was well-formed means the same after it.
 pub(super) fn mend(text: &str) -> String {
     let mut mended = String::with_capacity(text.len() + text.len() / 64);
-    let mut rest = root(body(text), &mut mended);
-    loop {
-        let Some(at) = rest.bytes().position(odd) else {
-            mended.push_str(rest);
-            return mended;
-        };
+    let (root, rest) = root(body(text));
+    mend_into(&root, &mut mended);
+    mend_into(rest, &mut mended);
+    mended
+}
+
+fn mend_into(text: &str, mended: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(odd) {
         mended.push_str(&rest[..at]);
         rest = &rest[at..];
         rest = match rest.as_bytes()[0] {
-            b'<' => markup(rest, &mut mended),
-            b'&' => reference(rest, &mut mended),
-            0xef => noncharacter(rest, &mut mended),
+            b'<' => markup(rest, mended),
+            b'&' => reference(rest, mended),
+            0xef => noncharacter(rest, mended),
             // A control character, which XML holds none of.
             _ => &rest[1..],
         };
     }
+    mended.push_str(rest);
 }
 
 /// Whether a byte may begin something to mend.
@@ -122,26 +136,32 @@ fn after_doctype(text: &str) -> Option<&str> {
     Some(&text[at + 1..])
 }
 
-/// Writes the start tag of an `<rss>` root so that it is RSS 2.0 without a namespace; what follows.
-fn root<'t>(text: &'t str, mended: &mut String) -> &'t str {
-    let Some(tag) = text.strip_prefix("<rss").and_then(|rest| rest.split('>').next()) else {
-        return text;
-    };
-    let known = ["2.0", "0.91", "0.92"]
-        .iter()
-        .any(|it| attribute(tag, "version").is_some_and(|(.., value)| value == *it));
-    if tag.len() > 4096 || (known && attribute(tag, "xmlns").is_none()) {
-        return text;
+/// Writes the start tag of the root. An `<rss>` becomes RSS 2.0 without a namespace. Extensions for sound and film are
+/// put out of sight: nothing is taken from them, and parsers stumble over them. The tag, and what follows.
+fn root(text: &str) -> (String, &str) {
+    let tag = text.split('>').next().unwrap_or_default();
+    if tag.len() > LONGEST_ROOT {
+        return (String::new(), text);
     }
     let mut kept = tag.to_owned();
-    for name in ["version", "xmlns"] {
-        if let Some((from, to, _)) = attribute(&kept, name) {
-            kept.replace_range(from..to, "");
-        }
+    for extension in EXTENSIONS {
+        kept = kept.replace(extension, "urn:none");
     }
-    mended.push_str("<rss version=\"2.0\"");
-    mended.push_str(&kept);
-    &text["<rss".len() + tag.len()..]
+    if let Some(attributes) = kept.strip_prefix("<rss").map(str::to_owned) {
+        let mut attributes = attributes;
+        let version = attribute(&attributes, "version").map(|(.., value)| value.to_owned());
+        if let Some((from, to, _)) = attribute(&attributes, "xmlns") {
+            attributes.replace_range(from..to, "");
+        }
+        if !version.is_some_and(|it| matches!(it.as_str(), "2.0" | "0.91" | "0.92")) {
+            if let Some((from, to, _)) = attribute(&attributes, "version") {
+                attributes.replace_range(from..to, "");
+            }
+            attributes.insert_str(0, " version=\"2.0\"");
+        }
+        kept = format!("<rss{attributes}");
+    }
+    (kept, &text[tag.len()..])
 }
 
 /// Where an attribute stands in a tag, and its value.
@@ -172,19 +192,45 @@ fn markup<'t>(rest: &'t str, mended: &mut String) -> &'t str {
     if rest.starts_with("<!--") {
         return rest.split_once("-->").map_or("", |(_, after)| after);
     }
+    if let Some(after) = typed(rest, mended) {
+        return after;
+    }
     let begins =
         |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'/' | b'?' | 0x80..);
     mended.push_str(if rest.as_bytes().get(1).is_some_and(begins) { "<" } else { "&lt;" });
     &rest[1..]
 }
 
+/// Texts of Atom say how they are written, and one that says it wrongly spoils the whole feed.
+fn typed<'t>(rest: &'t str, mended: &mut String) -> Option<&'t str> {
+    const TEXTS: [&str; 5] = ["<content ", "<summary ", "<title ", "<subtitle ", "<rights "];
+    if !TEXTS.iter().any(|it| rest.starts_with(it)) {
+        return None;
+    }
+    let end = 1 + rest.bytes().skip(1).take(512).position(|byte| matches!(byte, b'<' | b'>'))?;
+    let tag = &rest[..end];
+    let (from, to, told) = attribute(tag, "type")?;
+    let known = match told.trim().to_ascii_lowercase().as_str() {
+        "text" | "text/plain" | "plain" => "text",
+        "xhtml" | "application/xhtml+xml" => "xhtml",
+        _ => "html",
+    };
+    if told == known || told.len() > 64 || attribute(tag, "src").is_some() {
+        return None;
+    }
+    mended.push_str(&tag[..from]);
+    mended.push_str(&format!("type=\"{known}\""));
+    // What follows is looked at like everything else.
+    Some(&rest[to..])
+}
+
 /// A `&`: XML's own references as they are, HTML's as the characters they stand for, others as text.
 fn reference<'t>(rest: &'t str, mended: &mut String) -> &'t str {
-    let name = rest[1..].split(';').next().filter(|it| {
-        it.len() <= LONGEST
-            && it.len() + 1 < rest.len()
-            && it.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'#')
-    });
+    let bytes = rest.as_bytes();
+    let end = bytes.iter().take(LONGEST + 2).position(|byte| *byte == b';');
+    let name = end
+        .map(|end| &rest[1..end])
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'#'));
     let Some(name) = name else {
         mended.push_str("&amp;");
         return &rest[1..];
@@ -282,5 +328,8 @@ mod tests {
         mend(&"<!--".repeat(1 << 18));
         mend(&"<![CDATA[".repeat(1 << 17));
         mend(&format!("<rss{}", " version".repeat(1 << 17)));
+        mend(&format!("<a>{}", "<title type=".repeat(1 << 17)));
+        mend(&format!("<a>{}", "<title type='".repeat(1 << 17)));
+        mend(&"<!DOCTYPE [".repeat(1 << 17));
     }
 }

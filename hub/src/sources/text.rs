@@ -19,8 +19,9 @@ pub(super) fn clean(raw: &str, at: &Url) -> Option<String> {
     if raw.len() > MAX_RAW {
         return None;
     }
-    let clean = html::clean(raw, Some(at))?;
-    Some(without_controls(clean))
+    let clean = without_controls(html::clean(raw, Some(at))?);
+    // RSS calls everything HTML.
+    Some(if clean.contains('<') { clean } else { lines(&clean) })
 }
 
 /// Without what no text holds: JSON may bring any character.
@@ -36,8 +37,12 @@ pub(super) fn looks_like_html(text: &str) -> bool {
 
 /// A plain text as HTML: a paragraph a line.
 pub(super) fn paragraphs(text: &str) -> String {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.map(|line| format!("<p>{}</p>", escape(&without_controls(line.to_owned())))).collect()
+    lines(&escape(&without_controls(text.replace('\r', "\n"))))
+}
+
+fn lines(html: &str) -> String {
+    let lines = html.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(|line| format!("<p>{line}</p>")).collect()
 }
 
 fn escape(text: &str) -> String {
