@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lianbo_hub::cli::{article, init, invite, notice, resume as hub_resume, revoke, sites, source};
+use lianbo_hub::cli::{
+    article, bench, init, invite, notice, resume as hub_resume, revoke, sites, source,
+};
 use lianbo_hub::config::HubConfig;
 use lianbo_hub::demo;
 use lianbo_node::cli::{
@@ -54,6 +56,7 @@ enum Command {
     RotateKey(rotate_key::Command),
     /// Show a whole county on this machine: a hub, three nodes, believable articles and notices
     Demo(demo::Options),
+    Bench(bench::Command),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let command = match cli.command {
         Command::Init(command) => return command.run(&global).await,
         Command::Demo(options) => return demo::run(options).await,
+        Command::Bench(command) => return Box::pin(command.run(&global)).await,
         command => command,
     };
     let config: HubConfig = config::load(&global.data)?;
@@ -92,7 +96,7 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => hub_resume::run(command, desk, config).await,
         Command::RotateKey(command) => command.run(desk).await,
-        Command::Init(_) | Command::Serve { .. } | Command::Demo(_) => Ok(()),
+        Command::Init(_) | Command::Serve { .. } | Command::Demo(_) | Command::Bench(_) => Ok(()),
     })
     .await
 }
