@@ -108,9 +108,14 @@ impl County {
 
     /// Starts to serve.
     pub(crate) async fn serve(&self) -> anyhow::Result<Serving> {
+        self.serve_as("hub").await
+    }
+
+    /// Starts to serve by this command of this program.
+    pub(crate) async fn serve_as(&self, command: &str) -> anyhow::Result<Serving> {
         let log = std::fs::File::create(self.folder().join("hub.log"))?;
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("hub")
+            .arg(command)
             .arg(self.folder())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

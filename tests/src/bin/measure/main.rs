@@ -1,5 +1,5 @@
 //! A first measurement of what a hub and its link do on this machine, each figure beside the disk's floor in the
-//! same run: `cargo run --release -p lianbo-tests --bin measure -- [ingest|catchup|idle|all] [--json]`.
+//! same run: `cargo run --release -p lianbo-tests --bin measure -- [ingest|catchup|idle|fanout|all] [--json]`.
 //!
 //! The hub is a process of its own with a data folder on a real disk: this very program once more, running what
 //! `lianbo-hub serve` runs. Everything goes over mutual TLS on loopback. Entries are signed beforehand.
@@ -7,6 +7,7 @@
 mod catchup;
 mod client;
 mod county;
+mod fanout;
 mod floor;
 mod idle;
 mod ingest;
@@ -25,7 +26,7 @@ use lianbo_node::{cli, config};
 
 use report::Report;
 
-/// Measures durable ingest, catch-up and idle followers of a hub, beside the disk's floor.
+/// Measures durable ingest, catch-up, idle followers and fan-out of a hub, beside the disk's floor.
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -49,11 +50,19 @@ enum What {
     Catchup(catchup::Options),
     /// Many clients follow at rest: memory of the hub for each
     Idle(idle::Options),
-    /// All three, as they are by default
+    /// One article goes to many followers at once: milliseconds until each has it
+    Fanout(fanout::Options),
+    /// All of them, as they are by default
     All,
     /// The hub itself, as `lianbo-hub serve --until-eof` runs it
     #[command(hide = true)]
     Hub {
+        /// Its data folder
+        data: PathBuf,
+    },
+    /// A hub without TLS, for `fanout --plain`
+    #[command(hide = true)]
+    PlainHub {
         /// Its data folder
         data: PathBuf,
     },
@@ -71,16 +80,21 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         cli::logging::start(&config.log)?;
         return lianbo_hub::serve::run(data, config, true).await;
     }
+    if let What::PlainHub { data } = &what {
+        return fanout::plain::serve(data).await;
+    }
     let place = Place::make(cli.dir, cli.keep)?;
     let mut report = Report::begin(cli.json, &place.folder)?;
     match what {
         What::Ingest(options) => ingest::run(&options, &place, &mut report).await?,
         What::Catchup(options) => Box::pin(catchup::run(&options, &place, &mut report)).await?,
         What::Idle(options) => idle::run(&options, &place, &mut report).await?,
-        What::All | What::Hub { .. } => {
+        What::Fanout(options) => fanout::run(&options, &place, &mut report).await?,
+        What::All | What::Hub { .. } | What::PlainHub { .. } => {
             ingest::run(&parsed(), &place, &mut report).await?;
             Box::pin(catchup::run(&parsed(), &place, &mut report)).await?;
             idle::run(&parsed(), &place, &mut report).await?;
+            fanout::run(&parsed(), &place, &mut report).await?;
         }
     }
     Report::load();
