@@ -11,4 +11,4 @@ pub use links::{
     note_risen, refusals, resync, risen, save_cursor, set_link_state, set_resync, subscriptions,
 };
 pub use meta::{Meta, Pins, Standing, fact, set_fact};
-pub use read::{End, Item, Page, all_after, end, log_entries, page, rolling_at};
+pub use read::{End, Item, Page, all_after, concerns_reader, end, log_entries, page, rolling_at};
