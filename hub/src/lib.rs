@@ -8,6 +8,7 @@ mod duties;
 pub mod enrol;
 mod figures;
 pub mod hub;
+mod outlets;
 pub mod recovery;
 pub mod rpc;
 pub mod serve;

@@ -58,7 +58,7 @@ impl Service {
 
 /// Seals a cursor at `end`.
 pub(super) fn seal(meta: &Meta, filter: &Filter, end: End) -> Bytes {
-    Cursor::new(meta, filter, end).seal(&meta.cursor_key, rand::rng().random())
+    Cursor::new(meta, filter.digest(), end).seal(&meta.cursor_key, rand::rng().random())
 }
 
 /// Where a cursor goes on, if it is good for this journal and this filter.
@@ -73,7 +73,7 @@ pub(super) async fn resume(
     let here =
         async { journal::rolling_at(&mut hub.store.read().await?, cursor.end.position).await };
     let here = here.await.map_err(|error| store_failed(&error))?;
-    match cursor.judge(meta, filter, here) {
+    match cursor.judge(meta, filter.digest(), here) {
         Verdict::Good(_) => Ok(cursor.end),
         _ => Err(again()),
     }

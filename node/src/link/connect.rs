@@ -290,7 +290,7 @@ mod tests {
         ) -> Result<Response<JoinResponse>, Status> {
             let peer = request.extensions().get::<PeerInfo>().cloned();
             let peer = peer.ok_or_else(|| Status::internal("no peer"))?;
-            let unit_name = peer.site.map_or_else(|| "nobody".to_owned(), |site| site.to_string());
+            let unit_name = peer.peer.map_or_else(|| "nobody".to_owned(), peer_uri);
             Ok(Response::new(JoinResponse { unit_name, ..JoinResponse::default() }))
         }
 

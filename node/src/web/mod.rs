@@ -14,12 +14,15 @@ mod health;
 mod home;
 mod notice;
 mod page;
+mod plain;
 mod render;
 mod serve;
 #[cfg(test)]
 mod tests;
 
 pub use health::{ops_router, upkeep};
+pub use plain::plain_text;
+pub use render::render;
 pub use serve::serve;
 
 use axum::Router;
@@ -44,6 +47,8 @@ pub struct WebContext {
     /// A hub's pages: lists hold what it wrote or released itself, and (never on the public listener)
     /// what units sent up has a list of its own.
     pub units: bool,
+    /// Under which address people know these pages, without a slash at its end.
+    pub url: Option<String>,
 }
 
 impl WebContext {

@@ -99,7 +99,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 });
 
 /// The text as safe HTML. Takes time that grows with the text: call it where blocking is allowed.
-pub(super) fn render(format: TextFormat, text: &str) -> String {
+pub fn render(format: TextFormat, text: &str) -> String {
     let html = match format {
         TextFormat::Html => bounded(text),
         TextFormat::Markdown => markdown(text),

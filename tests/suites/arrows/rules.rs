@@ -204,6 +204,12 @@ pub(super) const RULES: &[Rule] = &[
         why: "feed items are signed and enter by ingest",
     },
     Rule {
+        binds: &["lianbo_hub::outlets"],
+        except: &[],
+        arrow: Never(&["lianbo_hub::rpc", "lianbo_node::link", "lianbo_node::ingest"]),
+        why: "what is told strangers is read from the views, whoever carries it to them",
+    },
+    Rule {
         binds: &["lianbo_node"],
         except: &[],
         arrow: Never(&["lianbo_hub"]),

@@ -163,6 +163,7 @@ fn pages(site: &Site, title: &str, listener: Scope, units: bool) -> Router {
         title: title.into(),
         listener,
         units,
+        url: None,
     })
 }
 

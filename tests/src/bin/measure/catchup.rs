@@ -142,7 +142,7 @@ fn config(county: &County, at: SocketAddr) -> NodeConfig {
             ceiling: Scope::Organization,
             proxy: None,
         },
-        pages: PagesConfig { address: any_port, scope: Scope::Organization },
+        pages: PagesConfig { address: any_port, scope: Scope::Organization, url: None },
         metrics: MetricsConfig { address: any_port },
         log: LogConfig::default(),
     }

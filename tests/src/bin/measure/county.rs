@@ -51,7 +51,8 @@ impl County {
             UnitConfig { code: "county".to_owned(), name: "测试县委组织部".to_owned() };
         let mut config = HubConfig::new(unit, default_database());
         let port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = Some(Listener { grpc: Some(port), pages: Some(port) });
+        let listener =
+            Some(Listener { grpc: Some(port), pages: Some(port), ..Listener::default() });
         config.listen = ListenConfig { organization: listener, ..ListenConfig::default() };
         config.metrics.address = port;
         config::save(path, &config)?;
@@ -96,7 +97,8 @@ impl County {
     pub(crate) fn certify(&self, identity: &Identity) -> anyhow::Result<ClientPki> {
         let (csr, key) = new_csr(identity.site)?;
         let now = SystemClock.now();
-        let chain = self.ca.issue_site(&csr, identity.site, now, CERTIFICATE, &mut rand::rng())?;
+        let chain =
+            self.ca.issue_client(&csr, identity.site.into(), now, CERTIFICATE, &mut rand::rng())?;
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
         Ok(ClientPki { ca: self.ca.certificate().clone(), chain, key })
     }
