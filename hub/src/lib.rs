@@ -1,6 +1,7 @@
 //! What a site needs to have others beneath it: enrolment, the sync service, duties, oversight.
 
 pub mod acks;
+mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -8,6 +9,7 @@ mod duties;
 pub mod enrol;
 mod figures;
 pub mod hub;
+mod local;
 mod outlets;
 pub mod recovery;
 pub mod rpc;

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lianbo_hub::cli::{
-    article, harvest_client, harvesters, init, invite, notice, resume as hub_resume, revoke, sites,
+    article, bench, harvest_client, harvesters, init, invite, notice, resume as hub_resume, revoke,
+    sites,
 };
 use lianbo_hub::config::HubConfig;
 use lianbo_hub::demo;
@@ -57,6 +58,7 @@ enum Command {
     HarvestClient(harvest_client::Command),
     /// Show a whole county on this machine: a hub, three nodes, believable articles and notices
     Demo(demo::Options),
+    Bench(bench::Command),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +72,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Init(command) => return command.run(&global).await,
         Command::Demo(options) => return demo::run(options).await,
         Command::HarvestClient(command) => return command.run(&global).await,
+        Command::Bench(command) => return Box::pin(command.run(&global)).await,
         command => command,
     };
     let config: HubConfig = config::load(&global.data)?;
@@ -96,9 +99,11 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => hub_resume::run(command, desk, config).await,
         Command::RotateKey(command) => command.run(desk).await,
-        Command::Init(_) | Command::Serve { .. } | Command::HarvestClient(_) | Command::Demo(_) => {
-            Ok(())
-        }
+        Command::Init(_)
+        | Command::Serve { .. }
+        | Command::HarvestClient(_)
+        | Command::Demo(_)
+        | Command::Bench(_) => Ok(()),
     })
     .await
 }

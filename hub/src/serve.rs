@@ -127,6 +127,7 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
             network.pages = Some(listener.local_addr()?);
             let context = WebContext {
                 store: site.store.clone(),
+                end: site.door.end(),
                 site: site.identity.site,
                 title: config.unit.name.clone(),
                 listener: scope,

@@ -68,6 +68,7 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
     let addresses = (pages.local_addr()?, metrics.local_addr()?);
     let context = WebContext {
         store: site.store.clone(),
+        end: site.door.end(),
         site: site.identity.site,
         title: config.unit.name.clone(),
         listener: config.pages.scope,

@@ -1,6 +1,7 @@
 //! The commands only a hub has, one verb per file. Those of every site are in `lianbo_node::cli`.
 
 pub mod article;
+pub mod bench;
 pub mod harvest_client;
 pub mod harvesters;
 pub mod init;

@@ -8,9 +8,11 @@ use futures_util::future::BoxFuture;
 use super::Output;
 use crate::entry::SiteId;
 use crate::ingest::{Draft, PlanError, Written};
+use crate::journal::Edition;
 use crate::lifecycle::Site;
 use crate::scope::{Reader, Scope};
 use crate::store::Tx;
+use crate::web::SETTLED;
 
 /// What a command works on. May be opened beside a serving process.
 #[derive(Debug)]
@@ -38,14 +40,23 @@ impl Desk {
         Ok(Self { site, out, above })
     }
 
-    /// Runs a command on the desk, then closes it.
+    /// Runs a command on the desk, then closes it. If what is shown changed meanwhile, a process that serves the same
+    /// site is given the time to notice: its next page is not the old one.
     pub async fn run<T>(
         self,
         command: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
+        let before = self.edition().await?;
         let result = command(&self).await;
+        if self.edition().await.ok() != Some(before) {
+            tokio::time::sleep(SETTLED).await;
+        }
         self.site.close().await;
         result
+    }
+
+    async fn edition(&self) -> anyhow::Result<Edition> {
+        Ok(Edition::load(&mut self.read().await?).await?)
     }
 
     /// This site.

@@ -100,10 +100,8 @@ async fn dress(State(frame): State<Arc<Frame>>, request: Request, next: Next) ->
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // A browser may keep a page just long enough for "back": a retraction must not wait for its cache.
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("private, max-age=10, must-revalidate"));
+    // A browser asks every time, and is told in a few bytes that nothing changed: a retraction waits for no cache.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
     response
 }
 
@@ -127,6 +125,7 @@ mod tests {
     async fn whatever_goes_wrong_becomes_a_page_with_a_way_back_and_no_detail() {
         let context = WebContext {
             store: Store::open_memory().await.unwrap(),
+            end: tokio::sync::watch::Sender::new(0).subscribe(),
             site: SiteId([1; 16]),
             title: "东乡镇党委".into(),
             listener: Scope::Public,

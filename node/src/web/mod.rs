@@ -5,10 +5,11 @@
 
 mod article;
 mod assets;
+mod cache;
 mod column;
 mod date;
 mod error;
-mod gate;
+mod fresh;
 mod guard;
 mod health;
 mod home;
@@ -20,6 +21,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
+pub use fresh::SETTLED;
 pub use health::{ops_router, upkeep};
 pub use plain::plain_text;
 pub use render::render;
@@ -32,12 +34,15 @@ use axum::routing::get;
 use crate::entry::SiteId;
 use crate::scope::{Reader, Scope};
 use crate::store::Store;
+use tokio::sync::watch;
 
 /// What the pages of one listener need. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct WebContext {
     /// Where everything is kept.
     pub store: Store,
+    /// The door's word on the end of the journal: what is written through it shows at once.
+    pub end: watch::Receiver<i64>,
     /// The site whose pages these are.
     pub site: SiteId,
     /// Name of its unit, shown at the top of every page.
@@ -79,10 +84,10 @@ pub fn router(context: WebContext) -> Router {
     if context.lists_units() {
         routes = routes.route("/units", get(column::units));
     }
-    let gate = gate::Gate::new(context.store.clone());
+    let fresh = fresh::Fresh::new(context.store.clone(), context.end.clone());
     let routes = routes
-        .route_layer(from_fn_with_state(gate, gate::pass))
+        .route_layer(from_fn_with_state(fresh.clone(), fresh::gate))
         .route("/assets/{name}", get(assets::asset));
     let frame = page::Frame::plain(&context);
-    guard::guard(routes.with_state(context), frame)
+    cache::around(guard::guard(routes.with_state(context), frame), fresh)
 }

@@ -5,6 +5,7 @@ mod changes;
 mod fold;
 mod published;
 mod query;
+mod standing;
 mod view;
 
 pub use crate::content::journal::{current_entry, live_targets};
@@ -12,6 +13,7 @@ pub use carried::{Carried, carried, sizes};
 pub use changes::{Change, Span, Withdrawal, published_in, withdrawn_in, withdrawn_upto};
 pub use published::{Published, PublishedFile, Told, Withdrawn, urn};
 pub use query::{current, find, get, list};
+pub use standing::{Adoption, Original, Standing, adopted_by, original, standings};
 pub use view::{ArticleFilter, ArticleLine, ArticleView, Revision};
 
 pub(super) use fold::{VIEWS, fold};

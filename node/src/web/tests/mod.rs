@@ -1,5 +1,6 @@
 //! The pages, asked through their router over a store that was filled through the door.
 
+mod cache;
 mod ops;
 mod pages;
 mod secrets;

@@ -1,5 +1,6 @@
 //! A hub and a unit beneath it, filled through the real door.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -156,9 +157,10 @@ impl World {
     }
 }
 
-fn pages(site: &Site, title: &str, listener: Scope, units: bool) -> Router {
+pub(super) fn pages(site: &Site, title: &str, listener: Scope, units: bool) -> Router {
     router(WebContext {
         store: site.store.clone(),
+        end: site.door.end(),
         site: site.identity.site,
         title: title.into(),
         listener,
@@ -168,16 +170,21 @@ fn pages(site: &Site, title: &str, listener: Scope, units: bool) -> Router {
 }
 
 async fn site(folder: &TempDir, name: &str, seed: u64) -> Site {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let identity = Identity::generate(&mut rng);
-    let meta = Meta::generate(identity.site, &mut rng);
     let folder = folder.path().join(name);
     std::fs::create_dir(&folder).unwrap();
     let store = Store::open_sqlite(&folder.join("lianbo.db")).await.unwrap();
+    site_on(&folder, store, seed).await
+}
+
+/// A new site on this store.
+pub(super) async fn site_on(folder: &Path, store: Store, seed: u64) -> Site {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let identity = Identity::generate(&mut rng);
+    let meta = Meta::generate(identity.site, &mut rng);
     lifecycle::set_up(&store, &meta, identity.public(), (identity.site, identity.public()))
         .await
         .unwrap();
-    Site::run(&folder, store, identity, Arc::new(ManualClock::new(NOW)))
+    Site::run(folder, store, identity, Arc::new(ManualClock::new(NOW)))
 }
 
 /// The journal from `position` on.
