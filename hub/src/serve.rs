@@ -20,9 +20,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use crate::config::HubConfig;
+use crate::config::{HubConfig, Listener};
 use crate::enrol::ca::Ca;
 use crate::hub::{Hub, Parts};
+use crate::sources::{self, Poller, Registry};
 use crate::{figures, rpc};
 
 /// How long what is under way may take after a stop; then connections are cut.
@@ -100,6 +101,7 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
         ca: ca.clone(),
         certificate: config.certificate_validity(),
         connections: connections.clone(),
+        pages_url: config.listen.public.as_ref().and_then(known_as),
         tasks: site.tasks.clone(),
         stop: site.stop.clone(),
     };
@@ -131,6 +133,7 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
                 title: config.unit.name.clone(),
                 listener: scope,
                 units: true,
+                url: known_as(wanted),
             };
             let stop = site.stop.clone().cancelled_owned();
             site.tasks.spawn(web::serve(listener, web::router(context), stop));
@@ -142,6 +145,10 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
     ops::serve(&site, listener)?;
     let figures = figures::run(hub.clone());
     site.tasks.spawn(figures);
+    let registry = Registry::new(site.store.clone());
+    let (door, own) = (site.door.clone(), site.identity.site);
+    let poller = Poller::new(registry, door, own, shared, &config.sources)?;
+    site.tasks.spawn(sources::duty::run(hub.clone(), poller));
     let keeper = Keeper {
         store: site.store.clone(),
         site: site.identity.site,
@@ -178,6 +185,11 @@ impl Running {
             () = cut => {}
         }
     }
+}
+
+/// Under which address people know the pages of a listener.
+fn known_as(listener: &Listener) -> Option<String> {
+    listener.pages_url.as_ref().map(|url| url.as_str().to_owned())
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

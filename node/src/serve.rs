@@ -73,6 +73,7 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
         title: config.unit.name.clone(),
         listener: config.pages.scope,
         units: false,
+        url: config.pages.url.as_ref().map(|url| url.as_str().to_owned()),
     };
     let stop = site.stop.clone();
     site.tasks.spawn(web::serve(pages, web::router(context), stop.clone().cancelled_owned()));

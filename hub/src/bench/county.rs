@@ -63,7 +63,8 @@ impl County {
         let unit =
             UnitConfig { code: "county".to_owned(), name: "测试县委组织部".to_owned() };
         let mut config = HubConfig::new(unit, default_database());
-        let listener = Some(Listener { grpc: Some(FREE), pages: Some(FREE) });
+        let listener =
+            Some(Listener { grpc: Some(FREE), pages: Some(FREE), ..Listener::default() });
         config.listen = ListenConfig { organization: listener, ..ListenConfig::default() };
         config.metrics.address = FREE;
         config::save(path, &config)?;
@@ -129,7 +130,8 @@ impl County {
     fn certify(&self, identity: &Identity) -> anyhow::Result<ClientPki> {
         let (csr, key) = new_csr(identity.site)?;
         let now = SystemClock.now();
-        let chain = self.ca.issue_site(&csr, identity.site, now, CERTIFICATE, &mut rand::rng())?;
+        let chain =
+            self.ca.issue_client(&csr, identity.site.into(), now, CERTIFICATE, &mut rand::rng())?;
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
         Ok(ClientPki { ca: self.ca.certificate().clone(), chain, key })
     }

@@ -32,7 +32,7 @@ pub(super) async fn join(
             ceiling: Scope::Organization,
             proxy: None,
         },
-        pages: PagesConfig { address: FREE, scope: Scope::Organization },
+        pages: PagesConfig { address: FREE, scope: Scope::Organization, url: None },
         metrics: MetricsConfig { address: FREE },
         log: LogConfig::default(),
     };

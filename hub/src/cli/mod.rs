@@ -2,6 +2,8 @@
 
 pub mod article;
 pub mod bench;
+pub mod harvest_client;
+pub mod harvesters;
 pub mod init;
 pub mod invite;
 pub mod notice;
@@ -9,6 +11,7 @@ pub mod release;
 pub mod resume;
 pub mod revoke;
 pub mod sites;
+pub mod source;
 
 use lianbo_node::content::Record;
 use lianbo_node::content::site::{Enrolment, Unit};

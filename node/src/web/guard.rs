@@ -130,6 +130,7 @@ mod tests {
             title: "东乡镇党委".into(),
             listener: Scope::Public,
             units: false,
+            url: None,
         };
         let bare = |status: StatusCode| get(move || async move { (status, "CANARY in a body") });
         let routes = Router::new()

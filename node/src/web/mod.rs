@@ -15,6 +15,7 @@ mod health;
 mod home;
 mod notice;
 mod page;
+mod plain;
 mod render;
 mod serve;
 #[cfg(test)]
@@ -22,6 +23,8 @@ mod tests;
 
 pub use fresh::SETTLED;
 pub use health::{ops_router, upkeep};
+pub use plain::plain_text;
+pub use render::render;
 pub use serve::serve;
 
 use axum::Router;
@@ -49,6 +52,8 @@ pub struct WebContext {
     /// A hub's pages: lists hold what it wrote or released itself, and (never on the public listener)
     /// what units sent up has a list of its own.
     pub units: bool,
+    /// Under which address people know these pages, without a slash at its end.
+    pub url: Option<String>,
 }
 
 impl WebContext {

@@ -165,6 +165,7 @@ pub(super) fn pages(site: &Site, title: &str, listener: Scope, units: bool) -> R
         title: title.into(),
         listener,
         units,
+        url: None,
     })
 }
 
