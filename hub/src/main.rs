@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lianbo_hub::cli::{article, init, invite, notice, resume as hub_resume, revoke, sites};
+use lianbo_hub::cli::{article, init, invite, notice, resume as hub_resume, revoke, sites, unit};
 use lianbo_hub::config::HubConfig;
 use lianbo_hub::demo;
 use lianbo_node::cli::{
@@ -36,6 +36,9 @@ enum Command {
     Invite(invite::Command),
     Sites(sites::Command),
     Revoke(revoke::Command),
+    /// Units (单位) on the public pages
+    #[command(subcommand)]
+    Unit(unit::Command),
     /// Columns (栏目)
     #[command(subcommand)]
     Column(column::Command),
@@ -81,6 +84,7 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
         Command::Invite(command) => command.run(desk, config).await,
         Command::Sites(command) => command.run(desk).await,
         Command::Revoke(command) => command.run(desk).await,
+        Command::Unit(command) => command.run(desk).await,
         Command::Column(command) => command.run(desk).await,
         Command::Article(command) => command.run(desk).await,
         Command::Notice(command) => command.run(desk).await,

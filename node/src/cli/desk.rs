@@ -10,7 +10,7 @@ use crate::entry::SiteId;
 use crate::ingest::{Draft, PlanError, Written};
 use crate::journal::Edition;
 use crate::lifecycle::Site;
-use crate::scope::{Reader, Scope};
+use crate::scope::Reader;
 use crate::store::Tx;
 use crate::web::SETTLED;
 
@@ -75,7 +75,7 @@ impl Desk {
 
     /// The desk as a reader: whatever this site holds, it may hold.
     pub fn reader(&self) -> Reader {
-        Reader { site: Some(self.own()), ceiling: Scope::Internal }
+        Reader::desk(self.own())
     }
 
     /// The time, milliseconds since 1970-01-01 UTC.

@@ -46,8 +46,6 @@ pub(super) async fn column(
     let filter = ArticleFilter {
         site: Some(site),
         column: Some(slug),
-        // What units sent up is listed inside only; outside, what the hub released.
-        carrier: if context.lists_units() { None } else { context.front() },
         limit: PAGE + 1,
         offset: (number - 1) * PAGE,
         ..ArticleFilter::default()

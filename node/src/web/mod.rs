@@ -1,7 +1,7 @@
 //! The plain pages of one listener: what arrived, for people to read. Server-rendered, in Chinese, without scripts.
 //!
 //! The pages decide nothing about who may see what: every query runs as [`Reader::anonymous`] of the
-//! listener's scope. Withdrawn, hidden and never-existing things answer alike, byte for byte.
+//! listener's scope, or on a hub's public listener as [`Reader::public`]. Withdrawn, hidden and never-existing things answer alike, byte for byte.
 
 mod article;
 mod assets;
@@ -19,6 +19,7 @@ mod render;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod unit;
 
 pub use fresh::SETTLED;
 pub use health::{ops_router, upkeep};
@@ -54,7 +55,11 @@ pub struct WebContext {
 impl WebContext {
     /// Whoever reads these pages.
     fn reader(&self) -> Reader {
-        Reader::anonymous(self.listener)
+        match self.listener {
+            // What a hub shows the public it answers for.
+            Scope::Public if self.units => Reader::public(),
+            listener => Reader::anonymous(listener),
+        }
     }
 
     /// The site whose own words alone the front lists hold; `None` where they hold everything readable.
@@ -78,6 +83,13 @@ pub fn router(context: WebContext) -> Router {
         .route("/notice/{site}/{id}", get(notice::notice));
     if context.lists_units() {
         routes = routes.route("/units", get(column::units));
+    }
+    if context.units {
+        routes = routes
+            .route("/unit", get(unit::moved))
+            .route("/unit/", get(unit::list))
+            .route("/unit/{code}", get(unit::moved))
+            .route("/unit/{code}/", get(unit::unit));
     }
     let fresh = fresh::Fresh::new(context.store.clone(), context.end.clone());
     let routes = routes

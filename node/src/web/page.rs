@@ -27,7 +27,10 @@ pub(super) struct Frame {
     pub(super) style: &'static str,
     pub(super) icon: &'static str,
     pub(super) network: &'static str,
+    /// Whether what units sent up has a list.
     pub(super) units: bool,
+    /// Whether units have pages.
+    pub(super) directory: bool,
     pub(super) columns: Vec<Link>,
     /// Address of the page, where it stands in the bar.
     pub(super) here: String,
@@ -53,6 +56,7 @@ impl Frame {
                 Scope::Public => "互联网",
             },
             units: context.lists_units(),
+            directory: context.units,
             columns: Vec::new(),
             here: String::new(),
         }
