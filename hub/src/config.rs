@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lianbo_node::config::{LogConfig, MetricsConfig, UnitConfig, default_database};
 use lianbo_node::scope::Scope;
+use lianbo_node::web::{Imprint, domain};
 use serde::{Deserialize, Serialize};
 
 /// How a hub is set up.
@@ -26,6 +27,9 @@ pub struct HubConfig {
     /// Where it listens, network by network.
     #[serde(default)]
     pub listen: ListenConfig,
+    /// Who answers for the pages.
+    #[serde(default)]
+    pub identity: Imprint,
     /// Figures for monitoring.
     #[serde(default = "default_metrics")]
     pub metrics: MetricsConfig,
@@ -59,6 +63,9 @@ pub struct Listener {
     /// Where people read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pages: Option<SocketAddr>,
+    /// The host under which readers know the pages, for the page tags.
+    #[serde(deserialize_with = "domain")]
+    pub domain: String,
 }
 
 impl ListenConfig {
@@ -66,7 +73,9 @@ impl ListenConfig {
     /// purpose, and never by accident.
     pub fn loopback() -> Self {
         let at = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
-        let listener = |n: u16| Some(Listener { grpc: at(7340 + n), pages: at(7380 + n) });
+        let listener = |n: u16| {
+            Some(Listener { grpc: at(7340 + n), pages: at(7380 + n), domain: String::new() })
+        };
         Self { internal: listener(1), organization: listener(2), public: listener(3) }
     }
 
@@ -89,6 +98,7 @@ impl HubConfig {
             certificate_days: default_certificate_days(),
             unit,
             listen: ListenConfig::loopback(),
+            identity: Imprint::default(),
             metrics: default_metrics(),
             log: LogConfig::default(),
         }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::scope::Scope;
+use crate::web::{Imprint, domain};
 
 /// The file's name in the data folder.
 pub const FILE: &str = "lianbo.toml";
@@ -57,6 +58,9 @@ pub struct NodeConfig {
     /// The pages for people.
     #[serde(default)]
     pub pages: PagesConfig,
+    /// Who answers for the pages.
+    #[serde(default)]
+    pub identity: Imprint,
     /// Figures for monitoring.
     #[serde(default)]
     pub metrics: MetricsConfig,
@@ -100,12 +104,16 @@ pub struct PagesConfig {
     pub address: SocketAddr,
     /// What an anonymous reader of them sees.
     pub scope: Scope,
+    /// The host under which readers know them, for the page tags.
+    #[serde(deserialize_with = "domain")]
+    pub domain: String,
 }
 
 impl Default for PagesConfig {
     fn default() -> Self {
         // This machine only: a node is opened to its LAN on purpose, and never by accident.
-        Self { address: SocketAddr::from(([127, 0, 0, 1], 7380)), scope: Scope::Organization }
+        let address = SocketAddr::from(([127, 0, 0, 1], 7380));
+        Self { address, scope: Scope::Organization, domain: String::new() }
     }
 }
 
@@ -217,6 +225,15 @@ fn set(table: &mut toml::Table, key: &str, value: String) -> Result<(), ()> {
                 .or_insert_with(|| toml::Value::Table(toml::Table::new()));
             set(entry.as_table_mut().ok_or(())?, inner, value)
         }
+    }
+}
+
+/// The host of a listener: as configured, or the address it stands at, if that is one.
+pub fn host(domain: &str, address: SocketAddr) -> String {
+    match domain {
+        "" if address.ip().is_unspecified() => String::new(),
+        "" => address.ip().to_string(),
+        told => told.to_owned(),
     }
 }
 

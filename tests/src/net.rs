@@ -27,6 +27,7 @@ use lianbo_node::link::tls::{ClientPki, new_csr};
 use lianbo_node::scope::{Audience, Scope, may_rise};
 use lianbo_node::store::testing::TestDatabase;
 use lianbo_node::store::{Store, Tx};
+use lianbo_node::web::Imprint;
 use lianbo_node::wire::heights_to_proto;
 use lianbo_proto::v1;
 use rustls::pki_types::PrivateKeyDer;
@@ -71,7 +72,13 @@ impl TestHub {
             .await
             .expect("a fresh database takes a site");
         write_key(folder.path(), &identity);
-        let listener = || Some(Listener { grpc: Some(any_port()), pages: Some(any_port()) });
+        let listener = || {
+            Some(Listener {
+                grpc: Some(any_port()),
+                pages: Some(any_port()),
+                ..Listener::default()
+            })
+        };
         let unit =
             UnitConfig { code: "county".to_owned(), name: "测试县委组织部".to_owned() };
         let mut config = HubConfig::new(unit, database.address.clone());
@@ -121,7 +128,8 @@ impl TestHub {
                 Scope::Organization => &mut self.config.listen.organization,
                 Scope::Public => &mut self.config.listen.public,
             };
-            *slot = Some(Listener { grpc: network.grpc, pages: network.pages });
+            *slot =
+                Some(Listener { grpc: network.grpc, pages: network.pages, ..Listener::default() });
         }
         self.stop().await;
     }
@@ -296,7 +304,8 @@ impl TestNode {
                 ceiling,
                 proxy: None,
             },
-            pages: PagesConfig { address: any_port(), scope: ceiling },
+            pages: PagesConfig { address: any_port(), scope: ceiling, ..PagesConfig::default() },
+            identity: Imprint::default(),
             metrics: MetricsConfig { address: any_port() },
             log: LogConfig::default(),
         };

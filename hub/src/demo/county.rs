@@ -130,7 +130,11 @@ impl County {
         let mut config: HubConfig = config::load_with(&data, std::iter::empty())?;
         let listener = |scope: Scope| -> anyhow::Result<Option<Listener>> {
             let at = |what: &str| socket(server.address(&format!("{scope} {what}"))?);
-            Ok(Some(Listener { grpc: Some(at("grpc")?), pages: Some(at("pages")?) }))
+            Ok(Some(Listener {
+                grpc: Some(at("grpc")?),
+                pages: Some(at("pages")?),
+                ..Listener::default()
+            }))
         };
         config.listen = ListenConfig {
             internal: listener(Scope::Internal)?,

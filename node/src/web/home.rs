@@ -6,6 +6,7 @@ use axum::response::Html;
 
 use super::error::PageError;
 use super::page::{Frame, Item, column_href, draw, unit};
+use super::tags::ColumnTags;
 use super::{WebContext, notice};
 use crate::content::article::{self, ArticleFilter, ArticleLine};
 use crate::content::column;
@@ -24,6 +25,7 @@ const NOTICES: usize = 8;
 #[template(path = "home.html")]
 struct HomePage {
     frame: Frame,
+    tags: ColumnTags,
     newest: Vec<Item>,
     sections: Vec<Section>,
     notices: Vec<Item>,
@@ -59,6 +61,7 @@ pub(super) async fn home(State(context): State<WebContext>) -> Result<Html<Strin
     };
     drop(tx);
     draw(&HomePage {
+        tags: ColumnTags::home(&frame),
         frame,
         newest: items(context, lines.iter().take(NEWEST)),
         sections,

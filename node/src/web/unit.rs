@@ -10,6 +10,7 @@ use super::WebContext;
 use super::error::PageError;
 use super::home::{LOOK, NEWEST, Section, by_column, items};
 use super::page::{Frame, Item, draw};
+use super::tags::ColumnTags;
 use crate::content::article::{self, ArticleFilter};
 use crate::content::site::{UnitHere, check_code, units};
 
@@ -17,6 +18,7 @@ use crate::content::site::{UnitHere, check_code, units};
 #[template(path = "units.html")]
 struct UnitsPage {
     frame: Frame,
+    tags: ColumnTags,
     units: Vec<UnitHere>,
 }
 
@@ -24,6 +26,7 @@ struct UnitsPage {
 #[template(path = "unit.html")]
 struct UnitPage {
     frame: Frame,
+    tags: ColumnTags,
     name: String,
     newest: Vec<Item>,
     sections: Vec<Section>,
@@ -39,7 +42,7 @@ pub(super) async fn list(State(context): State<WebContext>) -> Result<Html<Strin
     let mut tx = context.store.read().await?;
     let units = units(&mut tx, context.reader(), context.site).await?;
     let frame = Frame::load(context, &mut tx, "/unit/").await?;
-    draw(&UnitsPage { frame, units })
+    draw(&UnitsPage { tags: ColumnTags::new(&frame, "", "各单位", "", ""), frame, units })
 }
 
 pub(super) async fn unit(
@@ -57,8 +60,11 @@ pub(super) async fn unit(
     drop(tx);
     let mut sections = by_column(context, &lines);
     // The page says whose they are.
-    sections.iter_mut().for_each(|section| section.unit.clear());
+    for section in &mut sections {
+        section.unit.clear();
+    }
     draw(&UnitPage {
+        tags: ColumnTags::new(&frame, "", &unit.name, "", &unit.name),
         frame,
         name: unit.name,
         newest: items(context, lines.iter().take(NEWEST)),

@@ -3,10 +3,12 @@
 mod fold;
 mod query;
 mod view;
+mod views;
 
 pub use crate::content::journal::{current_entry, live_targets};
 pub use query::{find, get, list};
 pub use view::{ArticleFilter, ArticleLine, ArticleView, Revision};
+pub use views::{Read, add_views, forget_views, views};
 
 pub(super) use fold::{VIEWS, fold};
 

@@ -16,6 +16,7 @@ use lianbo_node::lifecycle::{KEY_FILE, Site, set_up};
 use lianbo_node::scope::{Audience, Scope};
 use lianbo_node::serve;
 use lianbo_node::store::Store;
+use lianbo_node::web::Imprint;
 
 use crate::Place;
 use crate::county::{County, Member, Serving, address, cpu_seconds, members};
@@ -142,7 +143,8 @@ fn config(county: &County, at: SocketAddr) -> NodeConfig {
             ceiling: Scope::Organization,
             proxy: None,
         },
-        pages: PagesConfig { address: any_port, scope: Scope::Organization },
+        pages: PagesConfig { address: any_port, ..PagesConfig::default() },
+        identity: Imprint::default(),
         metrics: MetricsConfig { address: any_port },
         log: LogConfig::default(),
     }

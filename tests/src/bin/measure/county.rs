@@ -51,7 +51,8 @@ impl County {
             UnitConfig { code: "county".to_owned(), name: "测试县委组织部".to_owned() };
         let mut config = HubConfig::new(unit, default_database());
         let port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = Some(Listener { grpc: Some(port), pages: Some(port) });
+        let listener =
+            Some(Listener { grpc: Some(port), pages: Some(port), ..Listener::default() });
         config.listen = ListenConfig { organization: listener, ..ListenConfig::default() };
         config.metrics.address = port;
         config::save(path, &config)?;
