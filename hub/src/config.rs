@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use lianbo_node::config::{LogConfig, MetricsConfig, UnitConfig, default_database};
 use lianbo_node::scope::Scope;
 use lianbo_node::web::{Imprint, domain};
@@ -33,9 +34,33 @@ pub struct HubConfig {
     /// Figures for monitoring.
     #[serde(default = "default_metrics")]
     pub metrics: MetricsConfig,
+    /// Sources that are polled.
+    #[serde(default)]
+    pub sources: SourcesConfig,
     /// The log on stderr.
     #[serde(default)]
     pub log: LogConfig,
+}
+
+/// How sources (采集源) are asked. Which ones there are is told by `lianbo-hub source`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SourcesConfig {
+    /// Networks that are not the public internet and hold sources all the same, such as `10.0.0.0/8`.
+    pub networks: Vec<IpNet>,
+    /// `http://[USER:PASSWORD@]HOST:PORT` of a proxy on the way to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// Seconds between two questions to one host.
+    pub pace_seconds: u16,
+    /// Questions at a time.
+    pub at_once: u8,
+}
+
+impl Default for SourcesConfig {
+    fn default() -> Self {
+        Self { networks: Vec::new(), proxy: None, pace_seconds: 2, at_once: 16 }
+    }
 }
 
 /// Where a hub listens: one pair of addresses for each network it stands in. What is left out is not served.
@@ -100,6 +125,7 @@ impl HubConfig {
             listen: ListenConfig::loopback(),
             identity: Imprint::default(),
             metrics: default_metrics(),
+            sources: SourcesConfig::default(),
             log: LogConfig::default(),
         }
     }

@@ -136,6 +136,11 @@ impl Members {
         }
     }
 
+    /// Whether this hub signs entries of its own.
+    pub fn signs(&self) -> bool {
+        self.meta.standing == Standing::Ready
+    }
+
     /// Whether this hub lost data and takes any authentic entry to fill up.
     pub fn refilling(&self) -> bool {
         self.meta.standing == Standing::Restored
@@ -216,14 +221,14 @@ impl Hub {
     }
 
     async fn watch_members(&self) {
-        let mut control = self.tail.control_end();
+        let mut membership = self.tail.membership();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stale = false;
         loop {
             let told = tokio::select! {
                 () = self.stop.cancelled() => break,
-                changed = control.changed() => if changed.is_err() { break } else { true },
+                changed = membership.changed() => if changed.is_err() { break } else { true },
                 _ = look.tick() => false,
             };
             // Another process may have said that this hub signs again, or that it was restored.

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lianbo_hub::cli::{article, init, invite, notice, resume as hub_resume, revoke, sites, unit};
+use lianbo_hub::cli::{
+    article, bench, init, invite, notice, resume as hub_resume, revoke, sites, source, unit,
+};
 use lianbo_hub::config::HubConfig;
 use lianbo_hub::demo;
 use lianbo_node::cli::{
@@ -48,12 +50,16 @@ enum Command {
     /// Notices (通知)
     #[command(subcommand)]
     Notice(notice::Command),
+    /// Sources (采集源): sites whose feeds become this hub's articles
+    #[command(subcommand)]
+    Source(source::Command),
     Verify(verify::Command),
     RebuildViews(rebuild::Command),
     Resume(resume::Command),
     RotateKey(rotate_key::Command),
     /// Show a whole county on this machine: a hub, three nodes, believable articles and notices
     Demo(demo::Options),
+    Bench(bench::Command),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +72,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let command = match cli.command {
         Command::Init(command) => return command.run(&global).await,
         Command::Demo(options) => return demo::run(options).await,
+        Command::Bench(command) => return Box::pin(command.run(&global)).await,
         command => command,
     };
     let config: HubConfig = config::load(&global.data)?;
@@ -88,11 +95,12 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
         Command::Column(command) => command.run(desk).await,
         Command::Article(command) => command.run(desk).await,
         Command::Notice(command) => command.run(desk).await,
+        Command::Source(command) => command.run(desk, config).await,
         Command::Verify(command) => command.run(desk).await,
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => hub_resume::run(command, desk, config).await,
         Command::RotateKey(command) => command.run(desk).await,
-        Command::Init(_) | Command::Serve { .. } | Command::Demo(_) => Ok(()),
+        Command::Init(_) | Command::Serve { .. } | Command::Demo(_) | Command::Bench(_) => Ok(()),
     })
     .await
 }

@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 use crate::config::HubConfig;
 use crate::enrol::ca::Ca;
 use crate::hub::{Hub, Parts};
+use crate::sources::{self, Poller, Registry};
 use crate::{figures, rpc};
 
 /// How long what is under way may take after a stop; then connections are cut.
@@ -147,6 +148,10 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
     ops::serve(&site, listener)?;
     let figures = figures::run(hub.clone());
     site.tasks.spawn(figures);
+    let registry = Registry::new(site.store.clone());
+    let (door, own) = (site.door.clone(), site.identity.site);
+    let poller = Poller::new(registry, door, own, shared, &config.sources)?;
+    site.tasks.spawn(sources::duty::run(hub.clone(), poller));
     let keeper = Keeper {
         store: site.store.clone(),
         site: site.identity.site,

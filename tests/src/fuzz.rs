@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lianbo_hub::enrol::ca::Ca;
 use lianbo_hub::recovery::Recovery;
+use lianbo_hub::rpc::messages::Messages;
 use lianbo_node::content::Record;
 use lianbo_node::entry::SiteId;
 use lianbo_node::link::tls::certificate_info;
@@ -38,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("certificate", certificate),
     ("request", request),
     ("recovery", recovery),
+    ("messages", messages),
 ];
 
 /// The passphrase of the recovery file in the corpus.
@@ -115,6 +117,20 @@ pub fn recovery(data: &[u8]) {
     }
 }
 
+/// The body of a call that goes on for as long as it likes: messages come out whole, in order, and none is made up.
+pub fn messages(data: &[u8]) {
+    let mut whole = Messages::default();
+    whole.feed(data);
+    let mut taken = 0;
+    while let Ok(Some(message)) = whole.take() {
+        let begin = taken + 5;
+        assert_eq!(data.get(begin..begin + message.len()), Some(&message[..]));
+        taken = begin + message.len();
+        drop(v1::FollowRequest::decode(message));
+    }
+    assert!(taken <= data.len());
+}
+
 /// What each corpus begins with: one valid input of every shape.
 ///
 /// # Panics
@@ -179,6 +195,13 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         ca_certificate_pem: ca.certificate_pem(),
     };
     let sealed = recovery.seal(PASSPHRASE, &mut rng).expect("sealed");
+    let open = v1::follow_request::Message::Open(v1::FollowOpen::default());
+    let ack =
+        v1::follow_request::Message::Ack(v1::LaneCursor { lane: 1, cursor: vec![7; 152].into() });
+    let body = [open, ack].map(|it| v1::FollowRequest { message: Some(it) }.encode_to_vec());
+    let prefixed =
+        body.map(|it| [&[0, 0, 0, 0, u8::try_from(it.len()).expect("short")][..], &it].concat());
+    seeds.push(("messages", "good".into(), prefixed.concat()));
     seeds.push(("recovery", "good".into(), sealed.into_bytes()));
     seeds
 }

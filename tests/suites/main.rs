@@ -3,6 +3,7 @@
 
 mod arrows;
 mod audience;
+mod bench;
 mod commands;
 mod damage;
 mod decoders;

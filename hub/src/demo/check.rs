@@ -12,10 +12,10 @@ use lianbo_node::store::Tx;
 
 use super::county::{County, Pages, SiteHere};
 use super::expect::{Row, rows};
-use super::fetch::Fetch;
 use super::plant::Planted;
 use super::script::Place;
 use super::settle::{receipts, settle};
+use crate::local::fetch::Fetch;
 
 /// Widest a title gets in the table, in terminal columns.
 const TITLE: usize = 34;

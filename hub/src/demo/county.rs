@@ -14,9 +14,9 @@ use lianbo_node::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::processes::{Programs, Server, ask};
 use super::script::Place;
 use crate::config::{HubConfig, ListenConfig, Listener};
+use crate::local::processes::{Programs, Server, ask};
 
 /// Whatever port is free.
 const FREE: &str = "127.0.0.1:0";

@@ -8,8 +8,8 @@ use lianbo_node::clock::{Clock as _, SystemClock};
 use lianbo_node::entry::RecordId;
 
 use super::county::County;
-use super::fetch::Fetch;
 use super::script::{NOTICES, Notice, PIECES, Piece, Place, To};
+use crate::local::fetch::Fetch;
 
 const HOUR_MS: i64 = 3_600_000;
 /// How often is looked whether something has come.

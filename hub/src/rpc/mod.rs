@@ -5,6 +5,7 @@ pub(crate) mod cursor;
 mod enrol;
 mod follow;
 mod hello;
+pub mod messages;
 mod offer;
 mod pull;
 mod push;
@@ -14,6 +15,7 @@ pub(crate) mod seats;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::routing::post;
 use futures_util::Stream;
 use lianbo_node::link::tls::PeerInfo;
 use lianbo_node::scope::Scope;
@@ -35,6 +37,9 @@ pub(crate) const WINDOW: usize = 4 * 1024 * 1024;
 const MAX_MESSAGE: usize = MAX_FRAME + 64 * 1024;
 /// Calls under way on one connection; a node needs three.
 const STREAMS_PER_CONNECTION: u32 = 32;
+
+/// Where Follow is.
+const FOLLOW: &str = "/lianbo.v1.Sync/Follow";
 
 /// The services of one listener, by its scope.
 #[derive(Clone, Debug)]
@@ -62,12 +67,17 @@ where
     let sync = SyncServer::new(service.clone())
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
+    let follow = service.clone();
     let enrol = EnrolServer::new(service).max_decoding_message_size(64 * 1024);
     let mut routes = Routes::default();
     routes = routes.add_service(sync).add_service(enrol).add_service(health);
     if let Some(reflection) = reflection() {
         routes = routes.add_service(reflection);
     }
+    // Follow goes past tonic's reader and encoder, which keep their largest buffers for as long as a call lasts.
+    let router = std::mem::take(routes.axum_router_mut());
+    *routes.axum_router_mut() =
+        router.route(FOLLOW, post(async move |request| follow.serve_follow(request).await));
     Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
@@ -123,7 +133,8 @@ impl v1::sync_server::Sync for Service {
         &self,
         request: Request<Streaming<v1::FollowRequest>>,
     ) -> Result<Response<Self::FollowStream>, Status> {
-        self.answer_follow(request).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        self.answer_follow(caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn offer(

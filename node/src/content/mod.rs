@@ -3,6 +3,7 @@
 pub mod article;
 pub mod column;
 pub mod first_seen;
+pub mod html;
 mod journal;
 mod newest;
 pub mod notice;

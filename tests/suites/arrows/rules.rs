@@ -174,9 +174,10 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         binds: &["lianbo_node", "lianbo_hub"],
-        except: &["lianbo_node::wire", "lianbo_node::link", "lianbo_hub::rpc"],
+        // The bench speaks the protocol as a node does, as fast as it can.
+        except: &["lianbo_node::wire", "lianbo_node::link", "lianbo_hub::rpc", "lianbo_hub::bench"],
         arrow: Never(&["lianbo_proto"]),
-        why: "generated types stay in wire, link and rpc",
+        why: "generated types stay in wire, link, rpc and the bench's client",
     },
     Rule {
         binds: &["lianbo_node", "lianbo_hub"],
@@ -202,6 +203,12 @@ pub(super) const RULES: &[Rule] = &[
         except: &[],
         arrow: Never(&["lianbo_node::store", "lianbo_hub::store"]),
         why: "feed items are signed and enter by ingest",
+    },
+    Rule {
+        binds: &["lianbo_hub"],
+        except: &["lianbo_hub::bench", "lianbo_hub::cli", "lianbo_hub::demo"],
+        arrow: Never(&["lianbo_hub::bench", "lianbo_hub::local"]),
+        why: "a serving hub knows nothing of being shown or measured",
     },
     Rule {
         binds: &["lianbo_node"],

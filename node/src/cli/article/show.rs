@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::Id;
+use super::standing::{OwnStanding, Stood, of_own};
 use crate::cli::output::{facts, plain, short, table};
 use crate::cli::{Desk, advise, time};
 use crate::content::article::{self, ArticleView};
@@ -21,13 +22,21 @@ impl Show {
         let view = article::get(&mut tx, desk.reader(), site, id)
             .await?
             .ok_or_else(|| advise("this article was withdrawn just now", "see `article list`"))?;
+        let mut standings = of_own(desk, &mut tx, std::iter::once(&view.line)).await?;
+        let standing = standings.remove(&id).filter(|_| site == desk.own());
+        let view = Stood { shown: view, standing };
         desk.out.either(&view, || text(&view))
     }
 }
 
-fn text(view: &ArticleView) -> String {
+fn text(view: &Stood<ArticleView>) -> String {
+    let Stood { shown: view, standing } = view;
     let line = &view.line;
     let carried = if line.released() { " (released)" } else { "" };
+    let origin = line.origin.map_or_else(String::new, |origin| {
+        let withdrawn = if line.origin_withdrawn { ", withdrawn by its author" } else { "" };
+        format!("{} of {}{withdrawn}", short(origin.id), short(origin.site))
+    });
     let mut text = facts(&[
         ("title", line.title.clone()),
         ("id", line.id.to_string()),
@@ -40,6 +49,10 @@ fn text(view: &ArticleView) -> String {
         ("author", line.author.clone()),
         ("editor", line.editor.clone()),
         ("keywords", line.keywords.join(", ")),
+        ("link", line.link.clone()),
+        ("made from", origin),
+        ("standing", standing.as_ref().map(OwnStanding::words).unwrap_or_default()),
+        ("adopted", standing.as_ref().map(OwnStanding::adoptions).unwrap_or_default().join("; ")),
     ]);
     if view.revisions.len() > 1 {
         let rows = view.revisions.iter().map(|it| {

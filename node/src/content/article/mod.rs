@@ -2,11 +2,15 @@
 
 mod fold;
 mod query;
+mod standing;
+mod told;
 mod view;
 mod views;
 
 pub use crate::content::journal::{current_entry, live_targets};
 pub use query::{find, get, list};
+pub use standing::{Adoption, Original, Standing, adopted_by, original, standings};
+pub use told::{Told, told};
 pub use view::{ArticleFilter, ArticleLine, ArticleView, Revision};
 pub use views::{Read, add_views, forget_views, views};
 

@@ -133,7 +133,12 @@ const LINE: &str = "site, id, hash, carrier_site, carrier_hash, scope, unit_code
      title, source, author, editor, keywords, \
      CASE WHEN earliest < published_ms THEN earliest ELSE published_ms END AS shown_ms, \
      earliest, CAST(CASE WHEN oldest = hash THEN 0 ELSE 1 END AS BIGINT), received_ms, position, \
-     addressee, link, origin_site, origin_id, origin_hash";
+     addressee, link, origin_site, origin_id, origin_hash, \
+     CAST(CASE WHEN origin_id IS NULL THEN 0 \
+       WHEN EXISTS (SELECT 1 FROM retractions t \
+         WHERE t.site = origin_site AND t.record = origin_id AND t.scope >= $1 \
+         AND (length(t.addressee) = 0 OR t.addressee = $2 OR t.site = $2)) THEN 1 \
+       ELSE 0 END AS BIGINT)";
 
 /// One line for every article with rows in `from` that satisfy `conditions`, in no order, units and columns not named yet.
 async fn exact(
@@ -191,6 +196,7 @@ fn line(row: &Row) -> Result<(ArticleLine, Audience), StoreError> {
         position: row.get(18)?,
         link: row.get(20)?,
         origin: origin(&row)?,
+        origin_withdrawn: row.get(24)?,
     };
     let audience = Audience { scope: line.scope, addressee: row.get(19)? };
     Ok((line, audience))

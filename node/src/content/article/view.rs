@@ -80,6 +80,8 @@ pub struct ArticleLine {
     pub link: String,
     /// What it was made from, if it was adopted.
     pub origin: Option<Origin>,
+    /// Whether that was withdrawn, as far as the reader may know: the copy stays until somebody decides.
+    pub origin_withdrawn: bool,
     /// When this site got it.
     pub received_ms: i64,
     /// Place of the carrying entry in this site's journal; it would tell a peer of entries hidden from it.

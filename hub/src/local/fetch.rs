@@ -15,15 +15,15 @@ const LARGEST: usize = 4 << 20;
 
 /// A visitor.
 #[derive(Clone, Debug)]
-pub(super) struct Fetch(Client<HttpConnector, Body>);
+pub(crate) struct Fetch(Client<HttpConnector, Body>);
 
 impl Fetch {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Client::builder(TokioExecutor::new()).build_http())
     }
 
     /// Gets a page: its status and its text.
-    pub(super) async fn get(&self, url: &str) -> anyhow::Result<(u16, String)> {
+    pub(crate) async fn get(&self, url: &str) -> anyhow::Result<(u16, String)> {
         let get = async {
             let answer = self.0.get(url.parse()?).await?;
             let status = answer.status().as_u16();

@@ -21,19 +21,19 @@ const TAIL: usize = 15;
 
 /// The two programs.
 #[derive(Clone, Debug)]
-pub(super) struct Programs {
-    pub(super) hub: PathBuf,
-    pub(super) node: PathBuf,
+pub(crate) struct Programs {
+    pub(crate) hub: PathBuf,
+    pub(crate) node: PathBuf,
 }
 
 impl Programs {
     /// This very program, and the node's beside it.
-    pub(super) fn find() -> anyhow::Result<Self> {
+    pub(crate) fn find() -> anyhow::Result<Self> {
         let hub = std::env::current_exe().context("cannot tell where this program is")?;
         let node = hub.with_file_name(format!("lianbo-node{}", std::env::consts::EXE_SUFFIX));
         if !node.is_file() {
             let profile = if cfg!(debug_assertions) { "" } else { " --release" };
-            let what = format!("the demonstration needs the node's program, {}", node.display());
+            let what = format!("this needs the node's program, {}", node.display());
             let next =
                 format!("build both programs: cargo build{profile} -p lianbo-node -p lianbo-hub");
             return Err(advise(what, next).into());
@@ -43,7 +43,7 @@ impl Programs {
 }
 
 /// Runs a command on the site in `data` to its end; what it answered. `input` goes to its stdin.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     program: &Path,
     data: &Path,
     arguments: &[impl AsRef<OsStr>],
@@ -88,10 +88,10 @@ fn shown(program: &Path, data: &Path, arguments: &[impl AsRef<OsStr>]) -> String
 
 /// A serving program.
 #[derive(Debug)]
-pub(super) struct Server {
-    pub(super) name: &'static str,
+pub(crate) struct Server {
+    pub(crate) name: &'static str,
     /// `what` (`internal grpc`, `metrics`) and address of every line it printed.
-    pub(super) addresses: Vec<(String, String)>,
+    pub(crate) addresses: Vec<(String, String)>,
     log: PathBuf,
     child: Child,
     /// Held open: its end tells the program to stop, also where this process is killed.
@@ -102,7 +102,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts to serve the site in `data`; returns once it does.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         name: &'static str,
         program: &Path,
         data: &Path,
@@ -147,14 +147,19 @@ impl Server {
     }
 
     /// Where it serves `what`.
-    pub(super) fn address(&self, what: &str) -> anyhow::Result<&str> {
+    pub(crate) fn address(&self, what: &str) -> anyhow::Result<&str> {
         let found = self.addresses.iter().find(|(name, _)| name == what);
         let missing = || format!("{} does not say where it serves {what}", self.name);
         Ok(&found.with_context(missing)?.1)
     }
 
+    /// Its number among the processes.
+    pub(crate) fn pid(&self) -> anyhow::Result<u32> {
+        self.child.id().with_context(|| format!("{} has ended", self.name))
+    }
+
     /// Fails if it has ended, with the end of its log.
-    pub(super) fn check(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn check(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => anyhow::bail!("{} ended: {status}\n{}", self.name, self.tail()),
@@ -162,7 +167,7 @@ impl Server {
     }
 
     /// The end of its log.
-    pub(super) fn tail(&self) -> String {
+    pub(crate) fn tail(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
@@ -171,7 +176,7 @@ impl Server {
     }
 
     /// Tells it to stop and waits; kills it where that takes too long.
-    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.stdin.take());
         if let Ok(ended) = tokio::time::timeout(STOP, self.child.wait()).await {
             let status = ended?;

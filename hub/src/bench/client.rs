@@ -12,11 +12,12 @@ use lianbo_proto::v1::sync_client::SyncClient;
 use tokio::sync::watch;
 use tonic::transport::Channel;
 
+/// Longest a connection may take: many are made at once.
 const PATIENCE: Duration = Duration::from_mins(1);
 const LARGEST: usize = 8 * 1024 * 1024;
 
 /// Connects with a certificate.
-pub(crate) async fn connect(
+pub(super) async fn connect(
     hub: SiteId,
     address: SocketAddr,
     pki: &ClientPki,
