@@ -126,6 +126,7 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
             network.pages = Some(listener.local_addr()?);
             let context = WebContext {
                 store: site.store.clone(),
+                blobs: site.blobs.clone(),
                 site: site.identity.site,
                 title: config.unit.name.clone(),
                 listener: scope,

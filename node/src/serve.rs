@@ -40,6 +40,7 @@ pub enum Until {
 pub async fn run(folder: &Path, config: NodeConfig, until: Until) -> anyhow::Result<()> {
     let lock = lifecycle::lock(folder)?;
     let site = Site::open(folder, &database_address(folder, &config.database)).await?;
+    let site = open_blobs(site, &config);
     if until == Until::Once {
         let drained = sync_once(&site, &config).await;
         site.close().await;
@@ -62,12 +63,14 @@ pub async fn run(folder: &Path, config: NodeConfig, until: Until) -> anyhow::Res
 /// Starts a node on an open site; returns once its addresses are bound. It works whether or not the hub
 /// can be reached.
 pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
+    let site = open_blobs(site, config);
     let uplink = uplink(&site, config)?;
     let pages = bind(config.pages.address).await?;
     let metrics = bind(config.metrics.address).await?;
     let addresses = (pages.local_addr()?, metrics.local_addr()?);
     let context = WebContext {
         store: site.store.clone(),
+        blobs: site.blobs.clone(),
         site: site.identity.site,
         title: config.unit.name.clone(),
         listener: config.pages.scope,
@@ -84,6 +87,14 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
         stop.clone(),
     );
     site.tasks.spawn(receipts);
+    let files = duties::files::run(
+        site.store.clone(),
+        site.blobs.clone(),
+        site.clock.clone(),
+        site.door.end(),
+        stop.clone(),
+    );
+    site.tasks.spawn(files);
     site.tasks.spawn(async move { uplink.run(stop).await });
     Ok(Running { pages: addresses.0, metrics: addresses.1, site })
 }
@@ -91,6 +102,12 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
 /// One round of the link: everything up, everything down.
 pub async fn sync_once(site: &Site, config: &NodeConfig) -> anyhow::Result<Drained> {
     Ok(uplink(site, config)?.sync_once().await?)
+}
+
+/// The files of a site as its configuration says.
+fn open_blobs(site: Site, config: &NodeConfig) -> Site {
+    let blobs = config.blobs.open(&site.folder);
+    site.with_blobs(blobs)
 }
 
 fn uplink(site: &Site, config: &NodeConfig) -> anyhow::Result<Uplink> {

@@ -8,24 +8,30 @@ mod assets;
 mod column;
 mod date;
 mod error;
+mod file;
 mod gate;
 mod guard;
 mod health;
 mod home;
 mod notice;
 mod page;
+mod pictures;
+mod range;
 mod render;
 mod serve;
 #[cfg(test)]
 mod tests;
 
 pub use health::{ops_router, upkeep};
+pub use pictures::pictures;
+pub use range::{Wanted, parse_range};
 pub use serve::serve;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
+use crate::blobs::Blobs;
 use crate::entry::SiteId;
 use crate::scope::{Reader, Scope};
 use crate::store::Store;
@@ -35,6 +41,8 @@ use crate::store::Store;
 pub struct WebContext {
     /// Where everything is kept.
     pub store: Store,
+    /// Where files are kept.
+    pub blobs: Blobs,
     /// The site whose pages these are.
     pub site: SiteId,
     /// Name of its unit, shown at the top of every page.
@@ -57,18 +65,27 @@ impl WebContext {
         self.units.then_some(self.site)
     }
 
+    /// Whether visitors may have files fetched.
+    fn asks(&self) -> bool {
+        !self.units
+    }
+
     /// Whether there is a list of what units sent up.
     fn lists_units(&self) -> bool {
         self.units && self.listener < Scope::Public
     }
 }
 
-/// The pages of a listener. GET and HEAD only.
+/// The pages of a listener. GET and HEAD only, but for asking a node for a file.
 pub fn router(context: WebContext) -> Router {
+    // A hub's pages ask nobody for files: units bring them.
+    let files = get(file::file);
+    let files = if context.asks() { files.post(file::ask) } else { files };
     let mut routes = Router::new()
         .route("/", get(home::home))
         .route("/column/{site}/{slug}", get(column::column))
         .route("/article/{site}/{id}", get(article::article))
+        .route("/article/{site}/{id}/{name}", files)
         .route("/notices", get(notice::notices))
         .route("/notice/{site}/{id}", get(notice::notice));
     if context.lists_units() {
@@ -79,5 +96,6 @@ pub fn router(context: WebContext) -> Router {
         .route_layer(from_fn_with_state(gate, gate::pass))
         .route("/assets/{name}", get(assets::asset));
     let frame = page::Frame::plain(&context);
-    guard::guard(routes.with_state(context), frame)
+    let asks = context.asks();
+    guard::guard(routes.with_state(context), frame, asks)
 }

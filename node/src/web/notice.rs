@@ -7,6 +7,7 @@ use axum::response::Html;
 use super::article::{draw_text, ids};
 use super::error::PageError;
 use super::page::{Badge, Frame, Item, PAGE, Turn, draw, page_number, unit};
+use super::pictures::Files;
 use super::{WebContext, date};
 use crate::content::notice::{self, NoticeLine};
 use crate::store::Tx;
@@ -91,6 +92,6 @@ pub(super) async fn notice(
         badge: line.scope.into(),
         title: line.title,
         number: line.doc_number,
-        body: draw_text(found.format, found.text).await?,
+        body: draw_text(found.format, found.text, Files::new()).await?,
     })
 }

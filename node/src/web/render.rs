@@ -1,6 +1,6 @@
 //! Articles' texts to safe HTML: whatever their authors, or the sites these copied from, put into them.
 //!
-//! No scripts, styles, forms, frames or images survive; links go out without telling where from; headings stand below
+//! No scripts, styles, forms or frames survive, and of pictures only the article's own; links go out without telling where from; headings stand below
 //! the page's own.
 
 use std::borrow::Cow;
@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{Options, Parser};
 
+use super::pictures::{self, Files};
 use crate::content::article::TextFormat;
 
 /// What may stand in a text.
@@ -76,7 +77,12 @@ const REMOVED: &[&str] = &[
 /// megabyte could hold a core for a minute; honest ones stay far below this.
 const MAX_TAGS: usize = 20_000;
 
-static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(cleaner);
+
+/// In the place of a picture that has not come yet.
+pub(super) const MISSING: &str = "<span>〔图片传输中〕</span>";
+
+fn cleaner() -> Builder<'static> {
     let cell = || HashSet::from(["colspan", "rowspan"]);
     let mut builder = Builder::empty();
     builder
@@ -96,15 +102,27 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .link_rel(Some("nofollow noopener noreferrer"))
         .strip_comments(true);
     builder
-});
+}
 
-/// The text as safe HTML. Takes time that grows with the text: call it where blocking is allowed.
-pub(super) fn render(format: TextFormat, text: &str) -> String {
-    let html = match format {
+/// The text as safe HTML, with the pictures among `files`. Takes time that grows with the text: call it where blocking is allowed.
+pub(super) fn render(format: TextFormat, text: &str, files: Files) -> String {
+    let Some(html) = html(format, text) else { return plain(text) };
+    let clean = if files.is_empty() {
+        CLEANER.clean(&html).to_string()
+    } else {
+        let mut builder = cleaner();
+        pictures::let_through(&mut builder, files);
+        pictures::settle(&builder.clean(&html).to_string())
+    };
+    lower_headings(clean)
+}
+
+/// The text as HTML that is not clean yet; `None` if it would be too much to parse.
+pub(super) fn html(format: TextFormat, text: &str) -> Option<Cow<'_, str>> {
+    match format {
         TextFormat::Html => bounded(text),
         TextFormat::Markdown => markdown(text),
-    };
-    html.map_or_else(|| plain(text), |html| lower_headings(CLEANER.clean(&html).to_string()))
+    }
 }
 
 /// `None` if it would be too much to parse.
@@ -152,6 +170,10 @@ fn lower_headings(html: String) -> String {
 mod tests {
     use super::*;
     use TextFormat::{Html, Markdown};
+
+    fn render(format: TextFormat, text: &str) -> String {
+        super::render(format, text, Files::new())
+    }
 
     #[test]
     fn markdown_becomes_what_it_says() {

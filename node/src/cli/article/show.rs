@@ -3,9 +3,11 @@
 use clap::Args;
 
 use super::Id;
+use super::files::size;
 use crate::cli::output::{facts, plain, short, table};
 use crate::cli::{Desk, advise, time};
 use crate::content::article::{self, ArticleView};
+use crate::content::files::{self, Attached};
 
 /// Show an article.
 #[derive(Clone, Debug, Args)]
@@ -21,11 +23,30 @@ impl Show {
         let view = article::get(&mut tx, desk.reader(), site, id)
             .await?
             .ok_or_else(|| advise("this article was withdrawn just now", "see `article list`"))?;
-        desk.out.either(&view, || text(&view))
+        let files = files::attached(&mut tx, &view).await?;
+        drop(tx);
+        let shown = Shown { view, files };
+        desk.out.either(&shown, || text(&shown.view, &shown.files))
     }
 }
 
-fn text(view: &ArticleView) -> String {
+/// An article with its files, and where they are.
+#[derive(serde::Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    view: ArticleView,
+    files: Vec<Attached>,
+}
+
+fn state(file: &Attached) -> &'static str {
+    match (&file.held, file.asked) {
+        (Some(_), _) => "here",
+        (None, true) => "on the way, asked for",
+        (None, false) => "on the way",
+    }
+}
+
+fn text(view: &ArticleView, files: &[Attached]) -> String {
     let line = &view.line;
     let carried = if line.released() { " (released)" } else { "" };
     let mut text = facts(&[
@@ -41,6 +62,13 @@ fn text(view: &ArticleView) -> String {
         ("editor", line.editor.clone()),
         ("keywords", line.keywords.join(", ")),
     ]);
+    if !files.is_empty() {
+        let rows = files.iter().map(|it| {
+            vec![it.name.clone(), size(it.size), it.media_type.clone(), state(it).to_owned()]
+        });
+        text.push('\n');
+        text.push_str(&table(&["file", "size", "type", "state"], rows.collect()));
+    }
     if view.revisions.len() > 1 {
         let rows = view.revisions.iter().map(|it| {
             vec![

@@ -159,6 +159,7 @@ impl World {
 fn pages(site: &Site, title: &str, listener: Scope, units: bool) -> Router {
     router(WebContext {
         store: site.store.clone(),
+        blobs: site.blobs.clone(),
         site: site.identity.site,
         title: title.into(),
         listener,

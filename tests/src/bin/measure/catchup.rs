@@ -8,7 +8,8 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 use lianbo_node::config::{
-    HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig, default_database,
+    BlobsConfig, HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig,
+    default_database,
 };
 use lianbo_node::ingest::Draft;
 use lianbo_node::journal::{self, Meta};
@@ -141,7 +142,9 @@ fn config(county: &County, at: SocketAddr) -> NodeConfig {
             name: "测试县".to_owned(),
             ceiling: Scope::Organization,
             proxy: None,
+            blob_kib_per_second: 0,
         },
+        blobs: BlobsConfig::default(),
         pages: PagesConfig { address: any_port, scope: Scope::Organization },
         metrics: MetricsConfig { address: any_port },
         log: LogConfig::default(),
