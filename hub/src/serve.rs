@@ -84,6 +84,8 @@ pub async fn run(folder: &Path, config: HubConfig, until_eof: bool) -> anyhow::R
 
 /// Starts a hub on an open site; returns once every listener is bound.
 pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
+    let blobs = config.blobs.open(&site.folder)?;
+    let site = site.with_blobs(blobs);
     let ca =
         Ca::load(&site.folder)?.ok_or_else(|| anyhow::anyhow!("the data folder holds no CA"))?;
     let ca = Arc::new(ca);
@@ -100,6 +102,8 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
         ca: ca.clone(),
         certificate: config.certificate_validity(),
         connections: connections.clone(),
+        blobs: site.blobs.clone(),
+        blob_pace: u64::from(config.blobs.kib_per_second) * 1024,
         tasks: site.tasks.clone(),
         stop: site.stop.clone(),
     };

@@ -10,7 +10,7 @@ use tracing::info;
 use crate::config::{NodeConfig, database_address};
 use crate::entry::SiteId;
 use crate::lifecycle::{self, Site};
-use crate::link::{Drained, Uplink};
+use crate::link::{Drained, FilesPolicy, Uplink};
 use crate::web::{self, WebContext};
 use crate::{duties, ops};
 
@@ -44,8 +44,9 @@ pub async fn run(folder: &Path, config: NodeConfig, until: Until) -> anyhow::Res
     if until == Until::Once {
         let drained = sync_once(&site, &config).await;
         site.close().await;
-        let Drained { pushed, pulled } = drained?;
-        crate::cli::print::text(&format!("sent {pushed}, received {pulled}\n"))?;
+        let Drained { pushed, pulled, files } = drained?;
+        let line = format!("sent {pushed}, received {pulled}, files {files}\n");
+        crate::cli::print::text(&line)?;
     } else {
         let running = start(site, &config).await?;
         crate::cli::print::text(&format!(
@@ -114,7 +115,13 @@ fn uplink(site: &Site, config: &NodeConfig) -> anyhow::Result<Uplink> {
     let hub = SiteId::from_hex(&config.hub.site)
         .context("hub.site in the configuration is no site id")?;
     let proxy = config.hub.proxy.as_deref();
-    Ok(Uplink::new(site, hub, config.hub.ceiling, &config.hub.url, proxy)?)
+    let policy = FilesPolicy {
+        eager: config.blobs.eager(),
+        night: config.blobs.night,
+        per_second: u64::from(config.hub.blob_kib_per_second) * 1024,
+    };
+    let uplink = Uplink::new(site, hub, config.hub.ceiling, &config.hub.url, proxy)?;
+    Ok(uplink.with_files(policy))
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

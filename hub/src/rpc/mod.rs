@@ -1,5 +1,6 @@
 //! The services a hub offers to the sites beneath it; one verb per file.
 
+mod blob;
 mod caller;
 pub(crate) mod cursor;
 mod enrol;
@@ -19,6 +20,7 @@ use lianbo_node::link::tls::PeerInfo;
 use lianbo_node::scope::Scope;
 use lianbo_node::wire::MAX_FRAME;
 use lianbo_proto::v1;
+use lianbo_proto::v1::blobs_server::BlobsServer;
 use lianbo_proto::v1::enrol_server::EnrolServer;
 use lianbo_proto::v1::sync_server::SyncServer;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -59,12 +61,14 @@ where
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<SyncServer<Service>>().await;
     reporter.set_serving::<EnrolServer<Service>>().await;
+    reporter.set_serving::<BlobsServer<Service>>().await;
     let sync = SyncServer::new(service.clone())
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
+    let blobs = BlobsServer::new(service.clone()).max_decoding_message_size(512 * 1024);
     let enrol = EnrolServer::new(service).max_decoding_message_size(64 * 1024);
     let mut routes = Routes::default();
-    routes = routes.add_service(sync).add_service(enrol).add_service(health);
+    routes = routes.add_service(sync).add_service(enrol).add_service(blobs).add_service(health);
     if let Some(reflection) = reflection() {
         routes = routes.add_service(reflection);
     }

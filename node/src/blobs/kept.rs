@@ -42,6 +42,12 @@ pub async fn held_many(
         .collect()
 }
 
+/// The length of a file that is held for whichever site's entries.
+pub async fn length(tx: &mut Tx, hash: Hash) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT size FROM blobs WHERE hash = $1 AND held_ms IS NOT NULL LIMIT 1";
+    tx.optional(sql, args![hash]).await?.map(|row| row.get(0)).transpose()
+}
+
 /// Bytes of all files.
 pub async fn used(tx: &mut Tx) -> Result<u64, StoreError> {
     let sql = "SELECT CAST(COALESCE(SUM(d.size), 0) AS BIGINT) \

@@ -11,11 +11,11 @@ mod sniff;
 mod wants;
 
 pub use error::BlobError;
-pub use kept::{Held, drop_unneeded, held, held_many, unpin, used, used_by};
+pub use kept::{Held, drop_unneeded, held, held_many, length, unpin, used, used_by};
 pub use partial::{Part, Partial};
-pub use place::{Bucket, Chunks, Secret};
+pub use place::{Bucket, Chunks, Secret, even};
 pub use sniff::{shown_inline, sniff};
-pub use wants::{Want, ask, asked_for, forget_want, note_failure, waiting, waiting_count};
+pub use wants::{Want, ask, asked_for, forget_want, next_want, note_failure, waiting_count};
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -53,11 +53,9 @@ impl Blobs {
 
     /// Goes on with a file from where it stands.
     pub async fn resume(&self, part: Part) -> Result<Partial, BlobError> {
-        let mut busy = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        if !busy.insert(part) {
+        if !self.0.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(part) {
             return Err(BlobError::Busy);
         }
-        drop(busy);
         let path = self.partial_path(&part);
         let opened = async {
             let folder = &self.0.partial;
@@ -101,6 +99,9 @@ impl Blobs {
     /// Throws away beginnings to which nothing was added since `before_ms`, milliseconds since 1970-01-01 UTC.
     pub async fn sweep(&self, before_ms: i64) -> Result<usize, BlobError> {
         let folder = self.0.partial.clone();
+        if !folder.is_dir() {
+            return Ok(0);
+        }
         let swept = tokio::task::spawn_blocking(move || {
             let mut swept = 0;
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {

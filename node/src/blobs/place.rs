@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use object_store::local::LocalFileSystem;
@@ -168,6 +168,22 @@ impl Blobs {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The same bytes in pieces of `size`, but for the last.
+pub fn even(chunks: Chunks, size: usize) -> Chunks {
+    let state = (chunks, BytesMut::new(), false);
+    futures_util::stream::try_unfold(state, move |(mut chunks, mut buffer, mut ended)| async move {
+        while !ended && buffer.len() < size {
+            match chunks.next().await {
+                Some(chunk) => buffer.extend_from_slice(&chunk?),
+                None => ended = true,
+            }
+        }
+        let piece = buffer.split_to(buffer.len().min(size)).freeze();
+        Ok((!piece.is_empty()).then_some((piece, (chunks, buffer, ended))))
+    })
+    .boxed()
 }
 
 fn file(folder: &FilePath, hash: Hash) -> PathBuf {

@@ -1,6 +1,7 @@
 //! Table `blob_wants`: files that are yet to come, and when to try again.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use crate::args;
 use crate::entry::{Hash, SiteId};
@@ -15,37 +16,26 @@ pub struct Want {
     pub site: SiteId,
     /// Its length, as the entry says.
     pub size: u64,
-    /// Somebody asked for it.
-    pub asked: bool,
     /// Attempts that failed.
     pub tries: u64,
-    /// Not before this, milliseconds since 1970-01-01 UTC.
-    pub next_ms: i64,
 }
 
-/// Files that wait, those asked for and small ones first, at most `limit`: of those due by `now`.
-pub async fn waiting(
+/// The next file of a size in `sizes` that is due by `now`: one asked for, or else the smallest that comes `by_itself`.
+pub async fn next_want(
     tx: &mut Tx,
     now: i64,
-    largest: u64,
-    limit: i64,
-) -> Result<Vec<Want>, StoreError> {
-    let sql = "SELECT blob, site, size, asked, tries, next_ms FROM blob_wants \
+    sizes: RangeInclusive<u64>,
+    by_itself: u64,
+) -> Result<Option<Want>, StoreError> {
+    let sql = "SELECT blob, site, size, tries FROM blob_wants \
                WHERE next_ms <= $1 AND (asked = 1 OR size <= $2) \
-               ORDER BY asked DESC, size, blob LIMIT $3";
-    let rows = tx.all(sql, args![now, largest, limit]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Want {
-                hash: row.get(0)?,
-                site: row.get(1)?,
-                size: row.get(2)?,
-                asked: row.get(3)?,
-                tries: row.get(4)?,
-                next_ms: row.get(5)?,
-            })
-        })
-        .collect()
+               AND size >= $3 AND size <= $4 ORDER BY asked DESC, size, blob LIMIT 1";
+    let values = args![now, by_itself, *sizes.start(), *sizes.end()];
+    let row = tx.optional(sql, values).await?;
+    row.map(|row| {
+        Ok(Want { hash: row.get(0)?, site: row.get(1)?, size: row.get(2)?, tries: row.get(3)? })
+    })
+    .transpose()
 }
 
 /// Somebody asks for a file that is not here: it is next. Says whether that is news.

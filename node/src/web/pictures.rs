@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ammonia::{Builder, UrlRelative};
+use url::{ParseError, Url};
 
 use super::render::{self, MISSING};
 use crate::content::article::TextFormat;
@@ -29,27 +30,23 @@ const COMING: &str = "/coming";
 pub(super) fn let_through(builder: &mut Builder<'static>, files: Files) {
     builder.add_tags(["img"]);
     builder.add_tag_attributes("img", ["src", "alt", "title"]);
-    let own: BTreeSet<String> = files
-        .values()
-        .filter(|it| it.picture)
-        .filter_map(|it| it.href.clone())
-        .chain([COMING.to_owned()])
-        .collect();
-    builder.url_relative(relative(move |address| {
-        let shown = named(&files, address)?;
-        match (&shown.href, shown.picture) {
-            (Some(href), _) => Some(Cow::Owned(href.clone())),
-            (None, true) => Some(Cow::Borrowed(COMING)),
-            (None, false) => None,
+    let own: BTreeSet<String> =
+        files.values().filter_map(|it| it.href.clone()).chain([COMING.to_owned()]).collect();
+    builder.attribute_filter(move |element, attribute, value| {
+        let shown = named(&files, value);
+        match (element, attribute, shown) {
+            ("img", "src", Some(Shown { picture: true, href: Some(href) }))
+            | ("a", "href", Some(Shown { href: Some(href), .. })) => Some(Cow::Owned(href.clone())),
+            ("img", "src", Some(Shown { picture: true, href: None })) => Some(COMING.into()),
+            // A picture of another site tells that site who reads what.
+            ("img", "src", _) => None,
+            // A link that leads nowhere, or to another page on every site that shows the text.
+            ("a", "href", _) if Url::parse(value).is_err() => None,
+            _ => Some(value.into()),
         }
-    }));
-    builder.attribute_filter(move |element, attribute, value| match (element, attribute) {
-        // A picture of another site tells that site who reads what.
-        ("img", "src") => own.contains(value).then(|| value.into()),
-        // A link to what is not here leads nowhere.
-        ("a", "href") if value == COMING => None,
-        _ => Some(value.into()),
     });
+    // Asked after the filter: only what it put there is relative.
+    builder.url_relative(relative(move |address| own.contains(address).then(|| address.into())));
 }
 
 /// What becomes of relative addresses.
@@ -131,13 +128,15 @@ pub fn pictures(format: TextFormat, text: &str) -> BTreeSet<String> {
     let mut builder = Builder::empty();
     builder.add_tags(["img"]);
     builder.add_tag_attributes("img", ["src"]);
-    builder.url_relative(relative(move |address| {
-        if !address.starts_with(['/', '#', '?']) && !address.is_empty() {
+    builder.attribute_filter(move |element, attribute, address| {
+        let picture = (element, attribute) == ("img", "src");
+        let relative = Url::parse(address) == Err(ParseError::RelativeUrlWithoutBase);
+        if picture && relative && !address.starts_with(['/', '#', '?']) && !address.is_empty() {
             let name = decode(address).unwrap_or_else(|| address.to_owned());
             finds.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
         }
         None
-    }));
+    });
     if let Some(html) = render::html(format, text) {
         // Cleaned for the addresses that come by; what is left is of no use.
         drop(builder.clean(&html));
@@ -206,7 +205,7 @@ mod tests {
             "![](https://evil.example/x.png)",
         ] {
             let html = drawn(Html, text) + &drawn(Markdown, text);
-            assert!(!html.contains("<img") && !html.contains("evil"), "{text}: {html}");
+            assert!(!html.contains("<img") && !html.contains("src=\""), "{text}: {html}");
             assert!(!html.contains(MISSING), "{text}: {html}");
         }
         let html = drawn(

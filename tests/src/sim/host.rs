@@ -68,6 +68,8 @@ async fn hub(world: Arc<World>, site: Site) {
         ca: Arc::new(ca),
         certificate: Duration::from_hours(24),
         connections: Connections::new(Limits::default()),
+        blobs: site.blobs.clone(),
+        blob_pace: 0,
         tasks: site.tasks.clone(),
         stop: site.stop.clone(),
     };

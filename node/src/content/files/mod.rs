@@ -4,7 +4,9 @@ mod fold;
 mod moves;
 mod query;
 
-pub use moves::{Gift, carrier, forget_withdrawn, gifts, give_again, note, note_gift};
+pub use moves::{
+    Gift, carrier, forget_withdrawn, give_again, last_naming, next_gift, note, note_gift,
+};
 pub use query::{Attached, FileRef, Named, attached, named, of_carrier, retracted_upto, unneeded};
 
 pub(super) use fold::{VIEWS, fold};

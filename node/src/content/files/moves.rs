@@ -1,5 +1,7 @@
 //! Which files a node wants of its hub, and which it owes it: noted from the views, entry by entry.
 
+use std::ops::RangeInclusive;
+
 use crate::args;
 use crate::content::journal::LIVE;
 use crate::entry::{Hash, SiteId};
@@ -24,8 +26,8 @@ pub struct Gift {
 }
 
 /// Notes what entries after position `after` name: files that are not here are wanted, files of the site `own` are
-/// owed to the hub. The position up to which everything was noted.
-pub async fn note(tx: &mut Tx, own: SiteId, after: i64) -> Result<i64, StoreError> {
+/// owed to the hub.
+pub async fn note(tx: &mut Tx, own: SiteId, after: i64) -> Result<(), StoreError> {
     let wants = format!(
         "INSERT INTO blob_wants (blob, site, size) SELECT DISTINCT r.blob, r.site, r.size \
          FROM blob_refs r WHERE r.position > $1 AND {LIVE} AND NOT EXISTS \
@@ -37,7 +39,13 @@ pub async fn note(tx: &mut Tx, own: SiteId, after: i64) -> Result<i64, StoreErro
                 FROM blob_refs r WHERE r.position > $1 AND r.carrier_site = $2 \
                 ON CONFLICT (blob, carrier_hash) DO NOTHING";
     tx.execute(owed, args![after, own]).await?;
-    Ok(crate::journal::end(tx).await?.position)
+    Ok(())
+}
+
+/// The position of the last entry that names a file.
+pub async fn last_naming(tx: &mut Tx) -> Result<i64, StoreError> {
+    let row = tx.optional("SELECT COALESCE(MAX(position), 0) FROM blob_refs", args![]).await?;
+    row.map_or(Ok(0), |row| row.get(0))
 }
 
 /// The hub lost data: it is given again what it was given, and what is here of its own entries.
@@ -49,15 +57,15 @@ pub async fn give_again(tx: &mut Tx, hub: SiteId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Files that are here and due to be given, smallest first: of entries that the hub has acknowledged or wrote
+/// The smallest file of a size in `sizes` that is here and due to be given: of entries that the hub has acknowledged or wrote
 /// itself, and that cross a link of `ceiling`.
-pub async fn gifts(
+pub async fn next_gift(
     tx: &mut Tx,
     hub: SiteId,
     ceiling: Scope,
     now: i64,
-    limit: i64,
-) -> Result<Vec<Gift>, StoreError> {
+    sizes: RangeInclusive<u64>,
+) -> Result<Option<Gift>, StoreError> {
     let sql = format!(
         "SELECT r.blob, r.size, r.site, r.carrier_site, r.carrier_hash, g.tries FROM blob_gifts g \
          JOIN blob_refs r ON r.blob = g.blob AND r.carrier_hash = g.carrier_hash \
@@ -66,21 +74,21 @@ pub async fn gifts(
          WHERE g.given = 0 AND g.next_ms <= $1 AND r.scope >= $2 \
          AND (r.carrier_site = $3 OR EXISTS \
            (SELECT 1 FROM risen s WHERE s.log = e.log AND s.seq >= e.seq)) \
-         AND {LIVE} ORDER BY r.size, r.blob LIMIT $4"
+         AND r.size >= $4 AND r.size <= $5 AND {LIVE} ORDER BY r.size, r.blob LIMIT 1"
     );
-    let rows = tx.all(&sql, args![now, ceiling, hub, limit]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Gift {
-                blob: row.get(0)?,
-                size: row.get(1)?,
-                site: row.get(2)?,
-                carrier_site: row.get(3)?,
-                carrier_hash: row.get(4)?,
-                tries: row.get(5)?,
-            })
+    let values = args![now, ceiling, hub, *sizes.start(), *sizes.end()];
+    let row = tx.optional(&sql, values).await?;
+    row.map(|row| {
+        Ok(Gift {
+            blob: row.get(0)?,
+            size: row.get(1)?,
+            site: row.get(2)?,
+            carrier_site: row.get(3)?,
+            carrier_hash: row.get(4)?,
+            tries: row.get(5)?,
         })
-        .collect()
+    })
+    .transpose()
 }
 
 /// The hub has it; or, with `again_ms`, did not take it and is asked again not before then.
