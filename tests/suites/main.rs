@@ -3,6 +3,7 @@
 
 mod arrows;
 mod audience;
+mod blobs;
 mod commands;
 mod damage;
 mod decoders;
