@@ -10,9 +10,11 @@ use lianbo_hub::enrol::ca::Ca;
 use lianbo_hub::recovery::Recovery;
 use lianbo_hub::rpc::messages::Messages;
 use lianbo_node::content::Record;
+use lianbo_node::content::article::TextFormat;
 use lianbo_node::entry::SiteId;
 use lianbo_node::link::tls::certificate_info;
 use lianbo_node::link::token::Token;
+use lianbo_node::web::{Wanted, parse_range};
 use lianbo_node::wire::{
     decode_frame, decode_head, decode_record, encode_frame, encode_head, encode_record,
     height_to_proto, heights_from_proto, heights_to_proto,
@@ -40,6 +42,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("request", request),
     ("recovery", recovery),
     ("messages", messages),
+    ("range", range),
+    ("pictures", pictures),
 ];
 
 /// The passphrase of the recovery file in the corpus.
@@ -76,6 +80,25 @@ pub fn heights(data: &[u8]) {
     let Ok(message) = v1::Incarnation::decode(data) else { return };
     if let Ok(heights) = heights_from_proto(message.continues) {
         assert_eq!(heights_from_proto(heights_to_proto(&heights)), Ok(heights));
+    }
+}
+
+/// A Range header; the first eight bytes are the length of the file.
+pub fn range(data: &[u8]) {
+    let Some((size, header)) = data.split_first_chunk::<8>() else { return };
+    let size = u64::from_be_bytes(*size);
+    if let Wanted::Part(from, to) = parse_range(&String::from_utf8_lossy(header), size) {
+        assert!(from < to && to <= size, "{from}..{to} of {size}");
+    }
+}
+
+/// The pictures that a text shows.
+pub fn pictures(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for format in [TextFormat::Markdown, TextFormat::Html] {
+        for name in lianbo_node::web::pictures(format, &text) {
+            assert!(!name.is_empty());
+        }
     }
 }
 

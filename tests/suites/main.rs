@@ -4,6 +4,7 @@
 mod arrows;
 mod audience;
 mod bench;
+mod blobs;
 mod commands;
 mod damage;
 mod decoders;
