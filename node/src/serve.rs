@@ -41,8 +41,8 @@ pub enum Until {
 pub async fn run(folder: &Path, config: NodeConfig, until: Until) -> anyhow::Result<()> {
     let lock = lifecycle::lock(folder)?;
     let site = Site::open(folder, &database_address(folder, &config.database)).await?;
-    let site = open_blobs(site, &config);
     if until == Until::Once {
+        let site = open_blobs(site, &config);
         let drained = sync_once(&site, &config).await;
         site.close().await;
         let Drained { pushed, pulled, files } = drained?;

@@ -8,6 +8,8 @@ mod partial;
 mod place;
 mod room;
 mod sniff;
+#[cfg(test)]
+mod tests;
 mod wants;
 
 pub use error::BlobError;

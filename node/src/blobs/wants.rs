@@ -78,8 +78,8 @@ pub async fn note_failure(
     Ok(())
 }
 
-/// How many files wait, and how many of them somebody asked for.
-pub async fn waiting_count(tx: &mut Tx) -> Result<(u64, u64), StoreError> {
-    let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(asked), 0) AS BIGINT) FROM blob_wants";
-    tx.optional(sql, args![]).await?.map_or(Ok((0, 0)), |row| Ok((row.get(0)?, row.get(1)?)))
+/// How many files wait.
+pub async fn waiting_count(tx: &mut Tx) -> Result<u64, StoreError> {
+    let sql = "SELECT COUNT(*) FROM blob_wants";
+    tx.optional(sql, args![]).await?.map_or(Ok(0), |row| row.get(0))
 }
