@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use lianbo_node::config::{LogConfig, MetricsConfig, PagesUrl, UnitConfig, default_database};
 use lianbo_node::scope::Scope;
+use lianbo_node::web::Imprint;
 use serde::{Deserialize, Serialize};
 
 /// How a hub is set up.
@@ -27,6 +28,9 @@ pub struct HubConfig {
     /// Where it listens, network by network.
     #[serde(default)]
     pub listen: ListenConfig,
+    /// Who answers for the pages.
+    #[serde(default)]
+    pub identity: Imprint,
     /// Figures for monitoring.
     #[serde(default = "default_metrics")]
     pub metrics: MetricsConfig,
@@ -160,6 +164,7 @@ impl HubConfig {
             certificate_days: default_certificate_days(),
             unit,
             listen: ListenConfig::loopback(),
+            identity: Imprint::default(),
             metrics: default_metrics(),
             sources: SourcesConfig::default(),
             log: LogConfig::default(),

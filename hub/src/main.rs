@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use lianbo_hub::cli::{
     article, bench, harvest_client, harvesters, init, invite, notice, resume as hub_resume, revoke,
-    sites, source,
+    sites, source, unit,
 };
 use lianbo_hub::config::HubConfig;
 use lianbo_hub::demo;
@@ -40,6 +40,9 @@ enum Command {
     Sites(sites::Command),
     Harvesters(harvesters::Command),
     Revoke(revoke::Command),
+    /// Units (单位) on the public pages
+    #[command(subcommand)]
+    Unit(unit::Command),
     /// Columns (栏目)
     #[command(subcommand)]
     Column(column::Command),
@@ -95,6 +98,7 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
         Command::Sites(command) => command.run(desk).await,
         Command::Harvesters(command) => command.run(desk).await,
         Command::Revoke(command) => command.run(desk).await,
+        Command::Unit(command) => command.run(desk).await,
         Command::Column(command) => command.run(desk).await,
         Command::Article(command) => command.run(desk).await,
         Command::Notice(command) => command.run(desk).await,

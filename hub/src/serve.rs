@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lianbo_node::clock::{Clock, FlooredClock, SharedClock};
-use lianbo_node::config::database_address;
+use lianbo_node::config::{database_address, host};
 use lianbo_node::entry::SiteId;
 use lianbo_node::journal;
 use lianbo_node::lifecycle::{self, Site};
@@ -14,7 +14,7 @@ use lianbo_node::link::tls::{Acceptor, Connections, Limits, certified_key, incom
 use lianbo_node::ops;
 use lianbo_node::scope::Scope;
 use lianbo_node::store::{Store, StoreError};
-use lianbo_node::web::{self, WebContext};
+use lianbo_node::web::{self, Views, WebContext};
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -106,6 +106,8 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
         stop: site.stop.clone(),
     };
     let hub = Hub::start(parts).await?;
+    let (imprint, views) = (Arc::new(config.identity.clone()), Views::default());
+    site.tasks.spawn(views.clone().run(site.store.clone(), site.stop.clone().cancelled_owned()));
     let mut listening = Vec::new();
     for scope in Scope::ALL {
         let Some(wanted) = config.listen.of(scope) else { continue };
@@ -131,6 +133,9 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
                 end: site.door.end(),
                 site: site.identity.site,
                 title: config.unit.name.clone(),
+                domain: host(wanted.pages_url.as_ref(), address),
+                imprint: imprint.clone(),
+                views: views.clone(),
                 listener: scope,
                 units: true,
                 url: known_as(wanted),

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::scope::Scope;
+use crate::web::Imprint;
 
 /// The file's name in the data folder.
 pub const FILE: &str = "lianbo.toml";
@@ -57,6 +58,9 @@ pub struct NodeConfig {
     /// The pages for people.
     #[serde(default)]
     pub pages: PagesConfig,
+    /// Who answers for the pages.
+    #[serde(default)]
+    pub identity: Imprint,
     /// Figures for monitoring.
     #[serde(default)]
     pub metrics: MetricsConfig,
@@ -263,6 +267,16 @@ fn set(table: &mut toml::Table, key: &str, value: String) -> Result<(), ()> {
                 .or_insert_with(|| toml::Value::Table(toml::Table::new()));
             set(entry.as_table_mut().ok_or(())?, inner, value)
         }
+    }
+}
+
+/// The host of pages: the one people know them under, or the address they stand at, if that is one.
+pub fn host(known: Option<&PagesUrl>, address: SocketAddr) -> String {
+    let known = known.and_then(|url| url::Url::parse(url.as_str()).ok());
+    match known.as_ref().and_then(url::Url::host_str) {
+        Some(host) => host.to_owned(),
+        None if address.ip().is_unspecified() => String::new(),
+        None => address.ip().to_string(),
     }
 }
 

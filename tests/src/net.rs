@@ -27,6 +27,7 @@ use lianbo_node::link::tls::{ClientPki, new_csr};
 use lianbo_node::scope::{Audience, Scope, may_rise};
 use lianbo_node::store::testing::TestDatabase;
 use lianbo_node::store::{Store, Tx};
+use lianbo_node::web::Imprint;
 use lianbo_node::wire::heights_to_proto;
 use lianbo_proto::v1;
 use rustls::pki_types::PrivateKeyDer;
@@ -301,7 +302,8 @@ impl TestNode {
                 ceiling,
                 proxy: None,
             },
-            pages: PagesConfig { address: any_port(), scope: ceiling, url: None },
+            pages: PagesConfig { address: any_port(), scope: ceiling, ..PagesConfig::default() },
+            identity: Imprint::default(),
             metrics: MetricsConfig { address: any_port() },
             log: LogConfig::default(),
         };

@@ -10,6 +10,7 @@ use lianbo_node::journal::Meta;
 use lianbo_node::lifecycle::{KEY_FILE, Site, set_up};
 use lianbo_node::scope::Scope;
 use lianbo_node::store::Store;
+use lianbo_node::web::Imprint;
 
 use super::county::{County, FREE, Member, address};
 
@@ -32,7 +33,8 @@ pub(super) async fn join(
             ceiling: Scope::Organization,
             proxy: None,
         },
-        pages: PagesConfig { address: FREE, scope: Scope::Organization, url: None },
+        pages: PagesConfig { address: FREE, ..PagesConfig::default() },
+        identity: Imprint::default(),
         metrics: MetricsConfig { address: FREE },
         log: LogConfig::default(),
     };

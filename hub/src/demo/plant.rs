@@ -152,9 +152,9 @@ pub(super) async fn until(
     article: bool,
 ) -> anyhow::Result<()> {
     use lianbo_node::content::{FindError, article, notice};
-    use lianbo_node::scope::{Reader, Scope};
+    use lianbo_node::scope::Reader;
     let site = county.site(place)?;
-    let reader = Reader { site: Some(site.id), ceiling: Scope::Internal };
+    let reader = Reader::desk(site.id);
     let wait = async {
         loop {
             let mut tx = site.store.read().await?;

@@ -66,6 +66,7 @@ impl Command {
                 proxy: kept,
             },
             pages: PagesConfig::default(),
+            identity: crate::web::Imprint::default(),
             metrics: MetricsConfig::default(),
             log: LogConfig::default(),
         };

@@ -1,24 +1,37 @@
 //! One article.
 
-use askama::Template;
-use axum::extract::{Path, State};
-use axum::response::Html;
+use std::time::Duration;
 
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+
+use super::cache::GoodFor;
 use super::error::PageError;
-use super::page::{Badge, Frame, column_href, draw, unit};
+use super::page::{Badge, Frame, column_href, draw, unit, unit_href};
 use super::render::render;
+use super::tags::{ColumnTags, beginning};
+use super::views::Viewed;
 use super::{WebContext, date};
 use crate::content::article::{self, TextFormat};
 use crate::entry::{RecordId, SiteId};
+
+/// How old the count of readings on a page may be.
+const COUNTED: Duration = Duration::from_mins(1);
 
 #[derive(Template)]
 #[template(path = "article.html")]
 struct ArticlePage {
     frame: Frame,
     title: String,
-    column: String,
+    tags: ColumnTags,
     column_href: String,
     unit: String,
+    unit_href: Option<String>,
+    link: String,
+    description: String,
+    views: u64,
     source: String,
     author: String,
     editor: String,
@@ -46,7 +59,7 @@ struct RevisionRow {
 pub(super) async fn article(
     State(context): State<WebContext>,
     Path(address): Path<(String, String)>,
-) -> Result<Html<String>, PageError> {
+) -> Result<impl IntoResponse, PageError> {
     let context = &context;
     let (site, id) = ids(&address)?;
     let mut tx = context.store.read().await?;
@@ -54,6 +67,7 @@ pub(super) async fn article(
     let found = found.ok_or(PageError::NotFound)?;
     let line = found.line;
     let column_href = column_href(line.site, &line.column);
+    let views = article::views(&mut tx, context.reader(), site, id).await?;
     let frame = Frame::load(context, &mut tx, column_href.clone()).await?;
     drop(tx);
     let body = draw_text(found.format, found.text).await?;
@@ -69,10 +83,16 @@ pub(super) async fn article(
             current: it.hash == current,
         })
         .collect();
-    draw(&ArticlePage {
+    let unit = unit(context, line.site, &line.unit_name);
+    let page = draw(&ArticlePage {
+        tags: ColumnTags::new(&frame, &line.column, &line.column_name, "", &unit),
         frame,
         column_href,
-        unit: unit(context, line.site, &line.unit_name),
+        unit_href: unit_href(context, line.site, &line.unit_code),
+        description: beginning(&body),
+        link: line.link,
+        views,
+        unit,
         published: date::words(line.published_ms),
         pub_date: date::minute(line.published_ms),
         machine: date::machine(line.published_ms),
@@ -82,14 +102,14 @@ pub(super) async fn article(
             .filter(|seen| *seen != date::words(line.published_ms)),
         badge: line.scope.into(),
         title: line.title,
-        column: line.column_name,
         source: line.source,
         author: line.author,
         editor: line.editor,
         keywords: line.keywords,
         revisions,
         body,
-    })
+    })?;
+    Ok((Extension(GoodFor(COUNTED)), Extension(Viewed(site, id)), page))
 }
 
 /// The ids in an address; anything but two ids as we write them names nothing.

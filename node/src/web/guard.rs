@@ -30,9 +30,21 @@ const MAX_BODY: u64 = 1024;
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
                       form-action 'self'; frame-ancestors 'none'";
 
+/// What a browser may do with a page: nothing but show it. On the public listener the scripts that the operator named
+/// are let in, from their own hosts alone, with their pictures.
+fn policy(frame: &Frame) -> HeaderValue {
+    let origins =
+        if frame.public { frame.imprint.script_origins().join(" ") } else { String::new() };
+    if origins.is_empty() {
+        return HeaderValue::from_static(POLICY);
+    }
+    let policy = POLICY.replace("img-src 'self'", &format!("img-src 'self' {origins}"));
+    HeaderValue::try_from(format!("{policy}; script-src {origins}"))
+        .unwrap_or(HeaderValue::from_static(POLICY))
+}
+
 /// Sent with every answer.
-const HEADERS: [(HeaderName, &str); 6] = [
-    (CONTENT_SECURITY_POLICY, POLICY),
+const HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "same-origin"),
@@ -42,12 +54,12 @@ const HEADERS: [(HeaderName, &str); 6] = [
 
 /// Puts everything around the routes. Whatever they answer bare, a missing route included, becomes a page.
 pub(super) fn guard(routes: Router, frame: Frame) -> Router {
-    let frame = Arc::new(frame);
+    let dressing = Dressing { policy: policy(&frame), frame: Arc::new(frame) };
     routes
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(bound))
-        .layer(from_fn_with_state(frame, dress))
+        .layer(from_fn_with_state(dressing, dress))
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
@@ -74,13 +86,20 @@ async fn bound(request: Request, next: Next) -> Response {
     next.run(Request::from_parts(head, Body::empty())).await
 }
 
+/// What every answer is dressed in.
+#[derive(Clone, Debug)]
+struct Dressing {
+    policy: HeaderValue,
+    frame: Arc<Frame>,
+}
+
 /// Draws the page of a bare error, and sets the headers of all.
-async fn dress(State(frame): State<Arc<Frame>>, request: Request, next: Next) -> Response {
+async fn dress(State(dressing): State<Dressing>, request: Request, next: Next) -> Response {
     let head_only = request.method() == Method::HEAD;
     let mut response = next.run(request).await;
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
-        let (status, page) = draw(&frame, status);
+        let (status, page) = draw(&dressing.frame, status);
         let allow = response.headers().get(ALLOW).cloned();
         let length = page.len();
         let body = if head_only { Body::empty() } else { Body::from(page) };
@@ -97,6 +116,7 @@ async fn dress(State(frame): State<Arc<Frame>>, request: Request, next: Next) ->
         }
     }
     let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, dressing.policy);
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -128,6 +148,9 @@ mod tests {
             end: tokio::sync::watch::Sender::new(0).subscribe(),
             site: SiteId([1; 16]),
             title: "东乡镇党委".into(),
+            domain: String::new(),
+            imprint: Arc::default(),
+            views: crate::web::Views::default(),
             listener: Scope::Public,
             units: false,
             url: None,

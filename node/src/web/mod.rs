@@ -1,7 +1,8 @@
 //! The plain pages of one listener: what arrived, for people to read. Server-rendered, in Chinese, without scripts.
 //!
 //! The pages decide nothing about who may see what: every query runs as [`Reader::anonymous`] of the
-//! listener's scope. Withdrawn, hidden and never-existing things answer alike, byte for byte.
+//! listener's scope, or on a hub's public listener as [`Reader::public`]. Withdrawn, hidden and never-existing things
+//! answer alike, byte for byte.
 
 mod article;
 mod assets;
@@ -13,28 +14,36 @@ mod fresh;
 mod guard;
 mod health;
 mod home;
+mod imprint;
 mod notice;
 mod page;
 mod plain;
 mod render;
 mod serve;
+mod tags;
 #[cfg(test)]
 mod tests;
+mod unit;
+mod views;
 
 pub use fresh::SETTLED;
 pub use health::{ops_router, upkeep};
+pub use imprint::Imprint;
 pub use plain::plain_text;
 pub use render::render;
 pub use serve::serve;
+pub use views::Views;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use tokio::sync::watch;
 
 use crate::entry::SiteId;
 use crate::scope::{Reader, Scope};
 use crate::store::Store;
-use tokio::sync::watch;
 
 /// What the pages of one listener need. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -49,6 +58,12 @@ pub struct WebContext {
     pub title: String,
     /// The listener's scope: what an anonymous reader of it may see.
     pub listener: Scope,
+    /// The host under which readers know the listener; empty if that is not known.
+    pub domain: String,
+    /// Who answers for the pages.
+    pub imprint: Arc<Imprint>,
+    /// Counts what is read.
+    pub views: Views,
     /// A hub's pages: lists hold what it wrote or released itself, and (never on the public listener)
     /// what units sent up has a list of its own.
     pub units: bool,
@@ -59,7 +74,11 @@ pub struct WebContext {
 impl WebContext {
     /// Whoever reads these pages.
     fn reader(&self) -> Reader {
-        Reader::anonymous(self.listener)
+        match self.listener {
+            // What a hub shows the public it answers for.
+            Scope::Public if self.units => Reader::public(),
+            listener => Reader::anonymous(listener),
+        }
     }
 
     /// The site whose own words alone the front lists hold; `None` where they hold everything readable.
@@ -84,10 +103,18 @@ pub fn router(context: WebContext) -> Router {
     if context.lists_units() {
         routes = routes.route("/units", get(column::units));
     }
+    if context.units {
+        routes = routes
+            .route("/unit", get(unit::moved))
+            .route("/unit/", get(unit::list))
+            .route("/unit/{code}", get(unit::moved))
+            .route("/unit/{code}/", get(unit::unit));
+    }
     let fresh = fresh::Fresh::new(context.store.clone(), context.end.clone());
     let routes = routes
         .route_layer(from_fn_with_state(fresh.clone(), fresh::gate))
         .route("/assets/{name}", get(assets::asset));
     let frame = page::Frame::plain(&context);
-    cache::around(guard::guard(routes.with_state(context), frame), fresh)
+    let (views, listener) = (context.views.clone(), context.listener);
+    cache::around(guard::guard(routes.with_state(context), frame), fresh, views, listener)
 }

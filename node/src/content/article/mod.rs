@@ -8,6 +8,7 @@ mod query;
 mod standing;
 mod told;
 mod view;
+mod views;
 
 pub use crate::content::journal::{current_entry, live_targets};
 pub use carried::{Carried, carried, sizes};
@@ -17,6 +18,7 @@ pub use query::{current, find, get, list};
 pub use standing::{Adoption, Original, Standing, adopted_by, original, standings};
 pub use told::{Told, told};
 pub use view::{ArticleFilter, ArticleLine, ArticleView, Revision};
+pub use views::{Read, add_views, forget_views, views};
 
 pub(super) use fold::{VIEWS, fold};
 
