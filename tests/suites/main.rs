@@ -16,3 +16,4 @@ mod python;
 mod replicas;
 mod retractions;
 mod simulation;
+mod sources;
