@@ -17,3 +17,4 @@ mod python;
 mod replicas;
 mod retractions;
 mod simulation;
+mod sources;
