@@ -63,7 +63,8 @@ impl County {
         let unit =
             UnitConfig { code: "county".to_owned(), name: "测试县委组织部".to_owned() };
         let mut config = HubConfig::new(unit, default_database());
-        let listener = Some(Listener { grpc: Some(FREE), pages: Some(FREE), ..Listener::default() });
+        let listener =
+            Some(Listener { grpc: Some(FREE), pages: Some(FREE), ..Listener::default() });
         config.listen = ListenConfig { organization: listener, ..ListenConfig::default() };
         config.metrics.address = FREE;
         config::save(path, &config)?;
