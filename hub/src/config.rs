@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use lianbo_node::config::{LogConfig, MetricsConfig, UnitConfig, default_database};
+use lianbo_node::config::{LogConfig, MetricsConfig, PagesUrl, UnitConfig, default_database};
 use lianbo_node::scope::Scope;
-use lianbo_node::web::{Imprint, domain};
+use lianbo_node::web::Imprint;
 use serde::{Deserialize, Serialize};
 
 /// How a hub is set up.
@@ -63,6 +63,48 @@ impl Default for SourcesConfig {
     }
 }
 
+/// How a harvester is set up: the other end of a hub's outlet.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HarvestConfig {
+    /// Who this is, in the hub's words.
+    pub harvester: HarvesterConfig,
+    /// Whose articles are taken over.
+    pub hub: HarvestedConfig,
+    /// The log on stderr.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+/// Who harvests.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HarvesterConfig {
+    /// Id the hub gave, in hexadecimal.
+    pub id: String,
+    /// Code the hub knows it by.
+    pub code: String,
+    /// Name the hub knows it by.
+    pub name: String,
+}
+
+/// Whose articles are taken over.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HarvestedConfig {
+    /// `https://HOST:PORT` of a gRPC listener of the hub.
+    pub url: String,
+    /// Id of the hub's site, in hexadecimal.
+    pub site: String,
+    /// The key the hub signs with, in hexadecimal: for those who check signed entries.
+    pub key: String,
+    /// Name of the hub's unit.
+    pub name: String,
+    /// `http://[USER:PASSWORD@]HOST:PORT` of an HTTP CONNECT proxy on the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+}
+
 /// Where a hub listens: one pair of addresses for each network it stands in. What is left out is not served.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -88,9 +130,9 @@ pub struct Listener {
     /// Where people read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pages: Option<SocketAddr>,
-    /// The host under which readers know the pages, for the page tags.
-    #[serde(deserialize_with = "domain")]
-    pub domain: String,
+    /// Under which address people know these pages; feeds and what harvesters get name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pages_url: Option<PagesUrl>,
 }
 
 impl ListenConfig {
@@ -98,9 +140,8 @@ impl ListenConfig {
     /// purpose, and never by accident.
     pub fn loopback() -> Self {
         let at = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
-        let listener = |n: u16| {
-            Some(Listener { grpc: at(7340 + n), pages: at(7380 + n), domain: String::new() })
-        };
+        let listener =
+            |n: u16| Some(Listener { grpc: at(7340 + n), pages: at(7380 + n), pages_url: None });
         Self { internal: listener(1), organization: listener(2), public: listener(3) }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lianbo_node::clock::SharedClock;
 use lianbo_node::content;
 use lianbo_node::content::site::Unit;
-use lianbo_node::entry::{Lane, SiteId};
+use lianbo_node::entry::{HarvesterId, Lane, SiteId};
 use lianbo_node::identity::Identity;
 use lianbo_node::ingest::Door;
 use lianbo_node::journal::{Meta, Standing};
@@ -54,7 +54,10 @@ pub struct Hub {
     /// Cancelled when the hub stops.
     pub stop: CancellationToken,
     pub(crate) tail: Tail,
-    pub(crate) pushes: Seats,
+    pub(crate) pushes: Seats<SiteId>,
+    pub(crate) harvests: Seats<HarvesterId>,
+    /// Address of the public pages as people know it, without a slash at its end.
+    pub pages_url: Option<String>,
     members: watch::Sender<Arc<Members>>,
 }
 
@@ -77,6 +80,8 @@ pub struct Parts {
     pub certificate: Duration,
     /// Who is connected.
     pub connections: Connections,
+    /// Address of the public pages as people know it, without a slash at its end.
+    pub pages_url: Option<String>,
     /// Everything spawned.
     pub tasks: TaskTracker,
     /// Cancelled when the hub stops.
@@ -90,6 +95,8 @@ pub struct Members {
     pub meta: Meta,
     /// Every enrolled site.
     pub sites: HashMap<SiteId, Member>,
+    /// Every harvester that was let in.
+    pub harvesters: HashMap<HarvesterId, Harvester>,
 }
 
 /// One enrolled site.
@@ -99,6 +106,15 @@ pub struct Member {
     pub unit: Unit,
     /// The narrowest scope it may hold.
     pub ceiling: Scope,
+    /// It no longer belongs.
+    pub revoked: bool,
+}
+
+/// One harvester.
+#[derive(Clone, Debug)]
+pub struct Harvester {
+    /// What it is known by.
+    pub code: String,
     /// It no longer belongs.
     pub revoked: bool,
 }
@@ -115,7 +131,12 @@ impl Members {
                 (view.site, Member { unit: view.unit, ceiling: view.ceiling, revoked })
             })
             .collect();
-        Ok(Self { meta, sites })
+        let harvesters = content::harvester::all(&mut tx).await?;
+        let harvesters = harvesters
+            .into_iter()
+            .map(|it| (it.id, Harvester { code: it.code, revoked: it.revoked.is_some() }))
+            .collect();
+        Ok(Self { meta, sites, harvesters })
     }
 
     /// A site as a reader behind a listener, and the narrowest scope that rises from it; `None` for one
@@ -167,6 +188,8 @@ impl Hub {
             stop: parts.stop,
             tail,
             pushes: Seats::default(),
+            harvests: Seats::default(),
+            pages_url: parts.pages_url,
             members: watch::Sender::new(Arc::new(members)),
         });
         let follower = hub.clone();
@@ -198,6 +221,11 @@ impl Hub {
         for (site, member) in &members.sites {
             if member.revoked && self.connections.close(*site) > 0 {
                 info!(%site, unit = %member.unit.code, "revoked: its connections are closed");
+            }
+        }
+        for (id, harvester) in &members.harvesters {
+            if harvester.revoked && self.connections.close(*id) > 0 {
+                info!(harvester = %harvester.code, "revoked: its connections are closed");
             }
         }
         Ok(())

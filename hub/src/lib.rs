@@ -11,6 +11,7 @@ pub mod enrol;
 mod figures;
 pub mod hub;
 mod local;
+mod outlets;
 pub mod recovery;
 pub mod rpc;
 pub mod serve;

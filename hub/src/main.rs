@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lianbo_hub::cli::{
-    article, bench, init, invite, notice, resume as hub_resume, revoke, sites, source, unit,
+    article, bench, harvest_client, harvesters, init, invite, notice, resume as hub_resume, revoke,
+    sites, source, unit,
 };
 use lianbo_hub::config::HubConfig;
 use lianbo_hub::demo;
@@ -37,6 +38,7 @@ enum Command {
     },
     Invite(invite::Command),
     Sites(sites::Command),
+    Harvesters(harvesters::Command),
     Revoke(revoke::Command),
     /// Units (单位) on the public pages
     #[command(subcommand)]
@@ -57,6 +59,9 @@ enum Command {
     RebuildViews(rebuild::Command),
     Resume(resume::Command),
     RotateKey(rotate_key::Command),
+    /// Take over what a hub publishes (省级采集), as a harvester: on a machine of its own, with nothing else on it
+    #[command(subcommand)]
+    HarvestClient(harvest_client::Command),
     /// Show a whole county on this machine: a hub, three nodes, believable articles and notices
     Demo(demo::Options),
     Bench(bench::Command),
@@ -72,6 +77,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let command = match cli.command {
         Command::Init(command) => return command.run(&global).await,
         Command::Demo(options) => return demo::run(options).await,
+        Command::HarvestClient(command) => return command.run(&global).await,
         Command::Bench(command) => return Box::pin(command.run(&global)).await,
         command => command,
     };
@@ -90,6 +96,7 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
     desk.run(async |desk| match command {
         Command::Invite(command) => command.run(desk, config).await,
         Command::Sites(command) => command.run(desk).await,
+        Command::Harvesters(command) => command.run(desk).await,
         Command::Revoke(command) => command.run(desk).await,
         Command::Unit(command) => command.run(desk).await,
         Command::Column(command) => command.run(desk).await,
@@ -100,7 +107,11 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => hub_resume::run(command, desk, config).await,
         Command::RotateKey(command) => command.run(desk).await,
-        Command::Init(_) | Command::Serve { .. } | Command::Demo(_) | Command::Bench(_) => Ok(()),
+        Command::Init(_)
+        | Command::Serve { .. }
+        | Command::HarvestClient(_)
+        | Command::Demo(_)
+        | Command::Bench(_) => Ok(()),
     })
     .await
 }

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use crate::config::HubConfig;
+use crate::config::{HubConfig, Listener};
 use crate::enrol::ca::Ca;
 use crate::hub::{Hub, Parts};
 use crate::sources::{self, Poller, Registry};
@@ -101,6 +101,7 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
         ca: ca.clone(),
         certificate: config.certificate_validity(),
         connections: connections.clone(),
+        pages_url: config.listen.public.as_ref().and_then(known_as),
         tasks: site.tasks.clone(),
         stop: site.stop.clone(),
     };
@@ -132,11 +133,12 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
                 end: site.door.end(),
                 site: site.identity.site,
                 title: config.unit.name.clone(),
-                domain: host(&wanted.domain, address),
+                domain: host(wanted.pages_url.as_ref(), address),
                 imprint: imprint.clone(),
                 views: views.clone(),
                 listener: scope,
                 units: true,
+                url: known_as(wanted),
             };
             let stop = site.stop.clone().cancelled_owned();
             site.tasks.spawn(web::serve(listener, web::router(context), stop));
@@ -188,6 +190,11 @@ impl Running {
             () = cut => {}
         }
     }
+}
+
+/// Under which address people know the pages of a listener.
+fn known_as(listener: &Listener) -> Option<String> {
+    listener.pages_url.as_ref().map(|url| url.as_str().to_owned())
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::scope::Scope;
-use crate::web::{Imprint, domain};
+use crate::web::Imprint;
 
 /// The file's name in the data folder.
 pub const FILE: &str = "lianbo.toml";
@@ -96,6 +96,45 @@ pub struct HubLink {
     pub proxy: Option<String>,
 }
 
+/// The address under which people know pages, as `https://HOST[:PORT]`: what stands behind it is a reverse proxy, as a
+/// rule, and does not know it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PagesUrl(String);
+
+impl PagesUrl {
+    /// The address, without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for PagesUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let url = url::Url::parse(&text).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.path() == "/"
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        match url {
+            Some(url) => Ok(Self(url.as_str().trim_end_matches('/').to_owned())),
+            None => Err(format!("{text:?} is no address of pages: write https://HOST")),
+        }
+    }
+}
+
+impl From<PagesUrl> for String {
+    fn from(url: PagesUrl) -> Self {
+        url.0
+    }
+}
+
 /// Pages for people.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -104,16 +143,19 @@ pub struct PagesConfig {
     pub address: SocketAddr,
     /// What an anonymous reader of them sees.
     pub scope: Scope,
-    /// The host under which readers know them, for the page tags.
-    #[serde(deserialize_with = "domain")]
-    pub domain: String,
+    /// Under which address people know them; feeds name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<PagesUrl>,
 }
 
 impl Default for PagesConfig {
     fn default() -> Self {
         // This machine only: a node is opened to its LAN on purpose, and never by accident.
-        let address = SocketAddr::from(([127, 0, 0, 1], 7380));
-        Self { address, scope: Scope::Organization, domain: String::new() }
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 7380)),
+            scope: Scope::Organization,
+            url: None,
+        }
     }
 }
 
@@ -228,12 +270,13 @@ fn set(table: &mut toml::Table, key: &str, value: String) -> Result<(), ()> {
     }
 }
 
-/// The host of a listener: as configured, or the address it stands at, if that is one.
-pub fn host(domain: &str, address: SocketAddr) -> String {
-    match domain {
-        "" if address.ip().is_unspecified() => String::new(),
-        "" => address.ip().to_string(),
-        told => told.to_owned(),
+/// The host of pages: the one people know them under, or the address they stand at, if that is one.
+pub fn host(known: Option<&PagesUrl>, address: SocketAddr) -> String {
+    let known = known.and_then(|url| url::Url::parse(url.as_str()).ok());
+    match known.as_ref().and_then(url::Url::host_str) {
+        Some(host) => host.to_owned(),
+        None if address.ip().is_unspecified() => String::new(),
+        None => address.ip().to_string(),
     }
 }
 
@@ -297,6 +340,9 @@ mod tests {
             ("[unit", vec![], "line 1"),
             (TEXT, vec![("LIANBO_PAGES__COLOUR", "red")], "colour"),
             (TEXT, vec![("LIANBO_HUB__CEILING", "secret")], "secret"),
+            (TEXT, vec![("LIANBO_PAGES__URL", "village.example")], "https://HOST"),
+            (TEXT, vec![("LIANBO_PAGES__URL", "https://village.example/a")], "https://HOST"),
+            (TEXT, vec![("LIANBO_PAGES__URL", "file:///etc/passwd")], "https://HOST"),
         ] {
             let folder = folder(text);
             let error = load_with::<NodeConfig>(folder.path(), vars(&variables)).unwrap_err();

@@ -74,11 +74,12 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
         end: site.door.end(),
         site: site.identity.site,
         title: config.unit.name.clone(),
-        domain: host(&config.pages.domain, config.pages.address),
+        domain: host(config.pages.url.as_ref(), config.pages.address),
         imprint: Arc::new(config.identity.clone()),
         views: views.clone(),
         listener: config.pages.scope,
         units: false,
+        url: config.pages.url.as_ref().map(|url| url.as_str().to_owned()),
     };
     let stop = site.stop.clone();
     site.tasks.spawn(web::serve(pages, web::router(context), stop.clone().cancelled_owned()));

@@ -103,7 +103,7 @@ pub fn request(data: &[u8]) {
         Ca::generate("county", SiteId([1; 16]), START_MS, &mut rand::rng()).expect("a CA")
     });
     let (site, hour) = (SiteId([2; 16]), Duration::from_hours(1));
-    if let Ok(chain) = CA.issue_site(data, site, START_MS, hour, &mut rand::rng()) {
+    if let Ok(chain) = CA.issue_client(data, site.into(), START_MS, hour, &mut rand::rng()) {
         let info = certificate_info(&chain[0]).expect("our own certificate reads");
         assert_eq!((info.site, info.hub), (Some(site), None));
     }
@@ -181,7 +181,8 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     let ca = Ca::generate("county", hub, START_MS, &mut rng).expect("a CA");
     let (request, _) = lianbo_node::link::tls::new_csr(unit.site()).expect("a request");
     let year = Duration::from_hours(8760);
-    let site = ca.issue_site(&request, unit.site(), START_MS, year, &mut rng).expect("issued");
+    let site =
+        ca.issue_client(&request, unit.site().into(), START_MS, year, &mut rng).expect("issued");
     let names = ["hub.example".to_owned(), "10.0.0.1".to_owned()];
     let (server, _) = ca.issue_server(hub, &names, START_MS, year, &mut rng).expect("issued");
     seeds.push(("request", "good".into(), request));

@@ -73,11 +73,8 @@ impl TestHub {
             .expect("a fresh database takes a site");
         write_key(folder.path(), &identity);
         let listener = || {
-            Some(Listener {
-                grpc: Some(any_port()),
-                pages: Some(any_port()),
-                ..Listener::default()
-            })
+            let (grpc, pages) = (Some(any_port()), Some(any_port()));
+            Some(Listener { grpc, pages, ..Listener::default() })
         };
         let unit =
             UnitConfig { code: "county".to_owned(), name: "测试县委组织部".to_owned() };
@@ -128,8 +125,8 @@ impl TestHub {
                 Scope::Organization => &mut self.config.listen.organization,
                 Scope::Public => &mut self.config.listen.public,
             };
-            *slot =
-                Some(Listener { grpc: network.grpc, pages: network.pages, ..Listener::default() });
+            let listener = slot.get_or_insert_default();
+            (listener.grpc, listener.pages) = (network.grpc, network.pages);
         }
         self.stop().await;
     }
@@ -259,8 +256,9 @@ impl TestHub {
     pub fn certify_from(&self, site: SiteId, now: i64, validity: Duration) -> ClientPki {
         let (csr, key) = new_csr(site).expect("a request");
         let ca = &self.hub().ca;
-        let chain =
-            ca.issue_site(&csr, site, now, validity, &mut rand::rng()).expect("a certificate");
+        let chain = ca
+            .issue_client(&csr, site.into(), now, validity, &mut rand::rng())
+            .expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
         ClientPki { ca: ca.certificate().clone(), chain, key }
     }

@@ -130,7 +130,8 @@ impl County {
     fn certify(&self, identity: &Identity) -> anyhow::Result<ClientPki> {
         let (csr, key) = new_csr(identity.site)?;
         let now = SystemClock.now();
-        let chain = self.ca.issue_site(&csr, identity.site, now, CERTIFICATE, &mut rand::rng())?;
+        let chain =
+            self.ca.issue_client(&csr, identity.site.into(), now, CERTIFICATE, &mut rand::rng())?;
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
         Ok(ClientPki { ca: self.ca.certificate().clone(), chain, key })
     }

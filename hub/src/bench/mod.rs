@@ -8,6 +8,7 @@ mod author;
 pub(crate) mod catchup;
 mod client;
 mod county;
+mod crowd;
 pub(crate) mod fanout;
 mod floor;
 mod follower;

@@ -2,6 +2,8 @@
 
 pub mod article;
 pub mod bench;
+pub mod harvest_client;
+pub mod harvesters;
 pub mod init;
 pub mod invite;
 pub mod notice;

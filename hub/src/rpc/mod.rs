@@ -1,9 +1,10 @@
-//! The services a hub offers to the sites beneath it; one verb per file.
+//! The services a hub offers, to the sites beneath it and to harvesters; one verb per file.
 
 mod caller;
 pub(crate) mod cursor;
 mod enrol;
 mod follow;
+mod harvest;
 mod hello;
 pub mod messages;
 mod offer;
@@ -22,6 +23,7 @@ use lianbo_node::scope::Scope;
 use lianbo_node::wire::MAX_FRAME;
 use lianbo_proto::v1;
 use lianbo_proto::v1::enrol_server::EnrolServer;
+use lianbo_proto::v1::harvest_server::HarvestServer;
 use lianbo_proto::v1::sync_server::SyncServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::service::Routes;
@@ -35,6 +37,8 @@ use crate::hub::Hub;
 pub(crate) const WINDOW: usize = 4 * 1024 * 1024;
 /// Largest request: a frame and its wrapping.
 const MAX_MESSAGE: usize = MAX_FRAME + 64 * 1024;
+/// Largest request where none carries a frame.
+const MAX_SMALL: usize = 64 * 1024;
 /// Calls under way on one connection; a node needs three.
 const STREAMS_PER_CONNECTION: u32 = 32;
 
@@ -64,13 +68,15 @@ where
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<SyncServer<Service>>().await;
     reporter.set_serving::<EnrolServer<Service>>().await;
+    reporter.set_serving::<HarvestServer<Service>>().await;
     let sync = SyncServer::new(service.clone())
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
     let follow = service.clone();
-    let enrol = EnrolServer::new(service).max_decoding_message_size(64 * 1024);
+    let enrol = EnrolServer::new(service.clone()).max_decoding_message_size(MAX_SMALL);
+    let harvest = HarvestServer::new(service).max_decoding_message_size(MAX_SMALL);
     let mut routes = Routes::default();
-    routes = routes.add_service(sync).add_service(enrol).add_service(health);
+    routes = routes.add_service(sync).add_service(enrol).add_service(harvest).add_service(health);
     if let Some(reflection) = reflection() {
         routes = routes.add_service(reflection);
     }

@@ -82,7 +82,7 @@ impl Command {
 }
 
 /// What to do about a token that does not do.
-const ASK: &str =
+pub const ASK: &str =
     "if that does not help, ask the hub's operator for a new token (lianbo-hub invite)";
 
 async fn keep(
@@ -123,7 +123,8 @@ fn said(out: Output, folder: &Path, joined: &Joined) -> anyhow::Result<()> {
     })
 }
 
-fn advice(error: JoinError) -> anyhow::Error {
+/// A join that failed, with what to do about it.
+pub fn advice(error: JoinError) -> anyhow::Error {
     let next = match &error {
         JoinError::Unreachable { .. } => {
             "see that the address and port are right, that the hub serves, and that no firewall stands \

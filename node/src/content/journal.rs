@@ -74,6 +74,25 @@ pub(super) async fn record_at(tx: &mut Tx, position: i64) -> Result<Record, Stor
     }
 }
 
+/// The entries at these positions that have a body, with what they say, in no order.
+pub(super) async fn records_at(
+    tx: &mut Tx,
+    positions: &[i64],
+) -> Result<Vec<(i64, Entry, Head, Record)>, StoreError> {
+    let keys = positions.iter().map(|position| args![*position]).collect();
+    let sql = "SELECT position, head, signature, body FROM entries WHERE position IN ({keys})";
+    let mut found = Vec::new();
+    for row in tx.select_in(sql, keys).await? {
+        let entry = Entry { head: row.get(1)?, signature: row.get(2)?, body: row.get(3)? };
+        let head = wire::decode_head(&entry.head).map_err(|_| damaged())?;
+        let record = entry.body.as_ref().map(decode).transpose().map_err(|_| damaged())?;
+        if let Some(Some(record)) = record {
+            found.push((row.get(0)?, entry, head, record));
+        }
+    }
+    Ok(found)
+}
+
 fn decode(body: &bytes::Bytes) -> Result<Option<Record>, EntryError> {
     wire::decode_record(body)
 }

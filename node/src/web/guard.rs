@@ -153,6 +153,7 @@ mod tests {
             views: crate::web::Views::default(),
             listener: Scope::Public,
             units: false,
+            url: None,
         };
         let bare = |status: StatusCode| get(move || async move { (status, "CANARY in a body") });
         let routes = Router::new()

@@ -134,12 +134,6 @@ fn column_types<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, S
     }
 }
 
-/// Reads the host under which a listener is known: a name or an address, or nothing.
-pub fn domain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    let fits = |text: &str| text.is_empty() || url::Host::parse(text).is_ok();
-    checked(from, fits, "a host without scheme and port, or nothing")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

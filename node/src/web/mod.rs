@@ -17,6 +17,7 @@ mod home;
 mod imprint;
 mod notice;
 mod page;
+mod plain;
 mod render;
 mod serve;
 mod tags;
@@ -27,7 +28,9 @@ mod views;
 
 pub use fresh::SETTLED;
 pub use health::{ops_router, upkeep};
-pub use imprint::{Imprint, domain};
+pub use imprint::Imprint;
+pub use plain::plain_text;
+pub use render::render;
 pub use serve::serve;
 pub use views::Views;
 
@@ -64,6 +67,8 @@ pub struct WebContext {
     /// A hub's pages: lists hold what it wrote or released itself, and (never on the public listener)
     /// what units sent up has a list of its own.
     pub units: bool,
+    /// Under which address people know these pages, without a slash at its end.
+    pub url: Option<String>,
 }
 
 impl WebContext {

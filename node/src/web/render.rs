@@ -9,7 +9,7 @@ use crate::content::article::TextFormat;
 use crate::content::html::{self, MAX_TAGS};
 
 /// The text as safe HTML. Takes time that grows with the text: call it where blocking is allowed.
-pub(super) fn render(format: TextFormat, text: &str) -> String {
+pub fn render(format: TextFormat, text: &str) -> String {
     let written = match format {
         TextFormat::Html => Some(Cow::Borrowed(text)),
         TextFormat::Markdown => markdown(text),

@@ -205,6 +205,12 @@ pub(super) const RULES: &[Rule] = &[
         why: "feed items are signed and enter by ingest",
     },
     Rule {
+        binds: &["lianbo_hub::outlets"],
+        except: &[],
+        arrow: Never(&["lianbo_hub::rpc", "lianbo_node::link", "lianbo_node::ingest"]),
+        why: "what is told strangers is read from the views, whoever carries it to them",
+    },
+    Rule {
         binds: &["lianbo_hub"],
         except: &["lianbo_hub::bench", "lianbo_hub::cli", "lianbo_hub::demo"],
         arrow: Never(&["lianbo_hub::bench", "lianbo_hub::local"]),

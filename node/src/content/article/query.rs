@@ -87,6 +87,22 @@ pub async fn list(
     Ok(page)
 }
 
+/// These articles as `reader` sees them in what the site `carrier` wrote or released, in no order; those that are
+/// not to be seen are left out.
+pub async fn current(
+    tx: &mut Tx,
+    reader: Reader,
+    carrier: SiteId,
+    keys: &[(SiteId, RecordId)],
+) -> Result<Vec<ArticleLine>, StoreError> {
+    let mut lines = Vec::new();
+    for (from, args) in naming(TABLE, keys, &args![reader.ceiling, reader.site, carrier]) {
+        lines.extend(exact(tx, reader, &from, " AND r.carrier_site = $3", args).await?);
+    }
+    name(tx, reader, &mut lines).await?;
+    Ok(lines)
+}
+
 /// One article with its text; `None` if there is nothing of it that `reader` may see.
 pub async fn get(
     tx: &mut Tx,

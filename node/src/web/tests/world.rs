@@ -172,6 +172,7 @@ pub(super) fn context(site: &Site, title: &str, listener: Scope, units: bool) ->
         views: Views::default(),
         listener,
         units,
+        url: None,
     }
 }
 
