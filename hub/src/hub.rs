@@ -55,6 +55,8 @@ pub struct Hub {
     pub stop: CancellationToken,
     pub(crate) tail: Tail,
     pub(crate) pushes: Seats,
+    /// Calls under way, those among them.
+    pub(crate) calls: Seats,
     members: watch::Sender<Arc<Members>>,
 }
 
@@ -161,7 +163,8 @@ impl Hub {
             tasks: parts.tasks,
             stop: parts.stop,
             tail,
-            pushes: Seats::default(),
+            pushes: Seats::of_pushes(),
+            calls: Seats::of_calls(),
             members: watch::Sender::new(Arc::new(members)),
         });
         let follower = hub.clone();

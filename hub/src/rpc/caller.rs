@@ -1,5 +1,6 @@
 //! Who calls, and what may cross the link: decided for every call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lianbo_node::entry::{Lane, SiteId};
@@ -12,10 +13,15 @@ use lianbo_proto::v1;
 use tonic::{Request, Status};
 
 use super::Service;
+use super::seats::Seat;
 use crate::hub::Members;
 
 /// Most columns one node may subscribe to.
 const MAX_SUBSCRIPTIONS: usize = 1000;
+
+/// Said to callers without a certificate.
+pub(super) const NEEDS_CERTIFICATE: &str =
+    "this call needs a client certificate; join first with an invitation";
 
 /// A site in good standing, behind this listener.
 #[derive(Clone, Debug)]
@@ -25,6 +31,8 @@ pub(super) struct Caller {
     /// The narrowest scope that rises from it.
     pub(super) rises: Scope,
     listener: Scope,
+    /// Held for as long as the call.
+    _seat: Option<Arc<Seat>>,
     /// End of its certificate, milliseconds since 1970-01-01 UTC.
     pub(super) not_after_ms: i64,
 }
@@ -49,11 +57,7 @@ impl Service {
             .extensions()
             .get::<PeerInfo>()
             .ok_or_else(|| Status::internal("the connection does not say who calls"))?;
-        let site = peer.site.ok_or_else(|| {
-            Status::unauthenticated(
-                "this call needs a client certificate; join first with an invitation",
-            )
-        })?;
+        let site = peer.site.ok_or_else(|| Status::unauthenticated(NEEDS_CERTIFICATE))?;
         match self.hub.members().sites.get(&site) {
             Some(member) if member.revoked => Err(Status::permission_denied(
                 "this site was revoked; ask the hub's operator for a new invitation",
@@ -78,7 +82,8 @@ impl Service {
         let listener = self.listener;
         let (reader, rises) =
             self.hub.members().crossing(site, listener).ok_or_else(no_longer_here)?;
-        Ok(Caller { site, reader, rises, listener, not_after_ms })
+        let seat = request.extensions().get::<Arc<Seat>>().cloned();
+        Ok(Caller { site, reader, rises, listener, _seat: seat, not_after_ms })
     }
 
     /// What of the journal goes to a caller in one lane.

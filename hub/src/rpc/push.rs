@@ -27,7 +27,7 @@ impl Service {
         request: Request<Streaming<v1::PushRequest>>,
     ) -> Result<PushStream, Status> {
         let caller = self.caller(&request)?;
-        let seat = self.hub.pushes.take(caller.site);
+        let seat = self.hub.pushes.take(Some(caller.site));
         let seat =
             seat.ok_or_else(|| later("this site has too many pushes under way", STOPPING))?;
         let inbound = request.into_inner();
@@ -91,6 +91,8 @@ async fn take(
     let caller = caller.now(&hub.members()).ok_or_else(no_longer_here)?;
     let entries =
         decode_frame(&push.frame).map_err(|error| Status::invalid_argument(error.to_string()))?;
+    // Not held beside its entries while they wait for the door.
+    drop(push);
     let origin = Origin::Below {
         site: caller.site,
         ceiling: caller.ceiling(),

@@ -217,7 +217,9 @@ async fn gzip(ground: Arc<Ground>) -> Seen {
     for path in [UNARY, PUSH, FOLLOW, PULL, OFFER] {
         for encoding in ["gzip", "zstd", "none such"] {
             let requests = open(&ground, Shown::Member, 65_535).await.unwrap();
-            seen.push(ask_over(requests, head(path).header("grpc-encoding", encoding), &body).await);
+            seen.push(
+                ask_over(requests, head(path).header("grpc-encoding", encoding), &body).await,
+            );
         }
     }
     tally(seen)
@@ -254,7 +256,8 @@ async fn pushes(ground: Arc<Ground>, count: usize, frame: Vec<u8>) -> Seen {
 }
 
 async fn zstd_bomb(ground: Arc<Ground>) -> Seen {
-    let bomb = zstd::stream::encode_all(std::io::Read::take(std::io::repeat(0), 256 << 20), 1).unwrap();
+    let bomb =
+        zstd::stream::encode_all(std::io::Read::take(std::io::repeat(0), 256 << 20), 1).unwrap();
     let rounds = ground.size(3, 100);
     pushes(ground, rounds, bomb).await
 }

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use prost::Message;
 use rand::RngExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::calls::{UNARY, ask};
+use super::calls::{UNARY, ask, enveloped};
 use super::ground::{Ground, PATIENCE, Shown};
 use super::raw::Line;
 use super::scenario::{Scenario, Seen, many, scenarios, tally};
@@ -21,8 +22,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         "handshakes and nothing more": handshakes => ["held", "closed"],
         "no certificate": |ground| stranger(ground, Shown::Nothing) => ["UNAUTHENTICATED"],
         "a certificate of another CA": |ground| stranger(ground, Shown::Foreign) => ["closed"],
-        "an expired certificate": |ground| stranger(ground, Shown::Expired) => ["UNAUTHENTICATED"],
-        "a revoked certificate": |ground| stranger(ground, Shown::Revoked) => ["PERMISSION_DENIED"],
+        "an expired certificate": |ground| stranger(ground, Shown::Expired) => ["UNAUTHENTICATED", "closed"],
+        "a revoked certificate": |ground| stranger(ground, Shown::Revoked) => ["PERMISSION_DENIED", "closed"],
     ]
 }
 
@@ -126,9 +127,10 @@ async fn handshakes(ground: Arc<Ground>) -> Seen {
 }
 
 async fn stranger(ground: Arc<Ground>, shown: Shown) -> Seen {
-    many(40, |_| {
-        let ground = ground.clone();
-        async move { ask(&ground, shown, UNARY, Vec::new()).await }
+    let hello = enveloped(&lianbo_tests::raw::hello(ground.member).encode_to_vec());
+    many(15, |_| {
+        let (ground, hello) = (ground.clone(), hello.clone());
+        async move { ask(&ground, shown, UNARY, hello).await }
     })
     .await
 }

@@ -249,7 +249,10 @@ async fn unread(ground: Arc<Ground>) -> Seen {
             let mut little = [0; 64];
             while began.elapsed() < stay {
                 let wait = Duration::from_millis(200);
-                if matches!(tokio::time::timeout(wait, tcp.read(&mut little)).await, Ok(Ok(0) | Err(_))) {
+                if matches!(
+                    tokio::time::timeout(wait, tcp.read(&mut little)).await,
+                    Ok(Ok(0) | Err(_))
+                ) {
                     return "cut".to_owned();
                 }
                 drop(tokio::time::timeout(wait, std::future::pending::<()>()).await);
@@ -290,7 +293,8 @@ async fn gzip_body(ground: Arc<Ground>) -> Seen {
 async fn http2(ground: Arc<Ground>) -> Seen {
     let mut preface = super::raw::PREFACE.to_vec();
     preface.extend(super::raw::frame(super::raw::SETTINGS, 0, 0, &[]).repeat(1_000));
-    let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
+    let upgrade =
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
     both(&ground, vec![preface, get("/nothing", upgrade)]).await
 }
 

@@ -125,7 +125,9 @@ pub(super) async fn verdict(mut reader: impl AsyncRead + Unpin) -> String {
             };
             if kind == GOAWAY && payload.len() >= 8 {
                 let code = u32::from_be_bytes(payload[4..8].try_into().unwrap());
-                return format!("GOAWAY {}", reason(code));
+                let goaway = format!("GOAWAY {}", reason(code));
+                let before = seen.into_keys().filter(|what| *what != "answered");
+                return before.map(str::to_owned).chain([goaway]).collect::<Vec<_>>().join(", ");
             }
             let what = match kind {
                 RESET => reason(u32::from_be_bytes(payload[..4].try_into().unwrap_or_default())),
@@ -154,7 +156,10 @@ pub(super) async fn read_frame(
 }
 
 /// Writes and never reads, until refused; says what the end was.
-pub(super) async fn shout(mut to: impl AsyncWrite + Unpin, chunks: impl Iterator<Item = Vec<u8>>) -> bool {
+pub(super) async fn shout(
+    mut to: impl AsyncWrite + Unpin,
+    chunks: impl Iterator<Item = Vec<u8>>,
+) -> bool {
     for chunk in chunks {
         let sent = tokio::time::timeout(PATIENCE, to.write_all(&chunk)).await;
         if !matches!(sent, Ok(Ok(()))) {

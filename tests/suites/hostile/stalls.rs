@@ -34,7 +34,13 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 
 /// So many calls at once on each of so many connections. They send `body`, do not end, and never let
 /// the hub send more of an answer than `window`.
-async fn calls(ground: Arc<Ground>, shown: Shown, path: &'static str, body: Vec<u8>, window: u32) -> Seen {
+async fn calls(
+    ground: Arc<Ground>,
+    shown: Shown,
+    path: &'static str,
+    body: Vec<u8>,
+    window: u32,
+) -> Seen {
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
         connections.extend(open(&ground, shown, window).await);
