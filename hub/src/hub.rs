@@ -13,7 +13,7 @@ use lianbo_node::entry::{HarvesterId, Lane, SiteId};
 use lianbo_node::identity::Identity;
 use lianbo_node::ingest::Door;
 use lianbo_node::journal::{Meta, Standing};
-use lianbo_node::link::tls::Connections;
+use lianbo_node::link::tls::{Connections, Peer};
 use lianbo_node::scope::{Reader, Scope};
 use lianbo_node::store::{Store, StoreError};
 use lianbo_node::sync::blobs::Pace;
@@ -69,6 +69,8 @@ pub struct Hub {
     /// Bytes of files a second that go to and come from one site; 0 for no bound.
     blob_pace: u64,
     started: Instant,
+    /// Calls under way, of all kinds; those without a certificate are as one.
+    pub(crate) calls: Seats<Option<Peer>>,
     members: watch::Sender<Arc<Members>>,
 }
 
@@ -202,14 +204,17 @@ impl Hub {
             tasks: parts.tasks,
             stop: parts.stop,
             tail,
-            pushes: Seats::default(),
-            harvests: Seats::default(),
+            pushes: Seats::new(|_| 4),
+            harvests: Seats::new(|_| 4),
             pages_url: parts.pages_url,
-            transfers: Seats::default(),
+            transfers: Seats::new(|_| 4),
             blobs: parts.blobs,
             paces: Mutex::default(),
             blob_pace: parts.blob_pace,
             started: Instant::now(),
+            // A node needs four, and as many of a broken connection may not have been noticed yet. Without a
+            // certificate one joins, in a moment.
+            calls: Seats::new(|caller| if caller.is_some() { 8 } else { 64 }),
             members: watch::Sender::new(Arc::new(members)),
         });
         let follower = hub.clone();

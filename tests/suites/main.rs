@@ -11,6 +11,7 @@ mod decoders;
 mod demo;
 mod docs;
 mod door;
+mod hostile;
 mod kill;
 mod link;
 mod python;

@@ -92,7 +92,7 @@ fn counts(polled: &Polled) -> (usize, usize, usize) {
 
 /// All articles a villager may see, with their texts.
 async fn articles(tx: &mut Tx) -> Vec<ArticleView> {
-    let reader = Reader { site: None, ceiling: Scope::Organization };
+    let reader = Reader::anonymous(Scope::Organization);
     let filter = ArticleFilter { limit: 1000, ..ArticleFilter::default() };
     let mut views = Vec::new();
     for line in article::list(tx, reader, &filter).await.unwrap() {
@@ -132,7 +132,7 @@ on_both! {
         assert_eq!(first.published_ms, 1_606_096_800_000, "the date of the original");
         assert_eq!((first.site, first.column.as_str()), (hub.identity.site, "news"));
         assert_eq!((held[1].text.as_str(), held[1].line.scope), ("<p>二</p>", Scope::Organization));
-        let reader = Reader { site: None, ceiling: Scope::Public };
+        let reader = Reader::anonymous(Scope::Public);
         let mut tx = hub.store.read().await.unwrap();
         let open = article::list(&mut tx, reader, &ArticleFilter::default()).await.unwrap();
         assert_eq!(open, [], "nothing of it goes to the internet by itself");
