@@ -23,7 +23,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinSet, LocalSet};
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::county::{County, Member, Serving, members};
+use crate::county::{County, Member, members};
 use crate::report::Report;
 use crate::{Place, client, floor, rest, text};
 
@@ -83,7 +83,7 @@ pub(crate) async fn run(
     // The hub is watched from here, the load is one thread of its own.
     let (told, mut events) = mpsc::unbounded_channel();
     let driver = tokio::task::spawn_blocking(move || drive(load, told));
-    let mut times = Vec::new();
+    let (mut durable, mut times) = (Vec::new(), Vec::new());
     let mut cpu = 0.0;
     while let Some(event) = events.recv().await {
         match event {
@@ -91,35 +91,34 @@ pub(crate) async fn run(
                 report.figure(name, "connect_seconds", seconds, "s")?;
                 cpu = hub.cpu_seconds()?;
             }
-            Event::Everywhere(received) => times.extend(received),
+            Event::Everywhere(kept, received) => {
+                durable.push(kept);
+                times.extend(received);
+            }
         }
     }
     driver.await??;
-    figures(name, &mut times, options, &hub, cpu, report)?;
-    Report::load();
-    hub.stop().await?;
-    floor::measure(place, report).await
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts")]
-fn figures(
-    name: &str,
-    times: &mut [f64],
-    options: &Options,
-    hub: &Serving,
-    cpu: f64,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    times.sort_by(f64::total_cmp);
-    let at = |share: usize| times.get((times.len().max(1) - 1) * share / 1000).copied();
-    for (metric, share) in [("p50_ms", 500), ("p90_ms", 900), ("p99_ms", 990), ("max_ms", 1000)] {
-        report.figure(name, metric, at(share).context("no receipts")?, "ms")?;
-    }
+    percentiles(report, name, "durable_", &mut durable)?;
+    percentiles(report, name, "", &mut times)?;
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
     let each = (hub.cpu_seconds()? - cpu) / times.len() as f64;
     report.figure(name, "hub_cpu_us_per_receipt", each * 1e6, "us")?;
     report.figure(name, "pss_mib", hub.pss_kib()? / 1024.0, "MiB")?;
     let expected = options.followers * options.articles;
     anyhow::ensure!(times.len() == expected, "{} of {expected} received", times.len());
+    Report::load();
+    hub.stop().await?;
+    floor::measure(place, report).await
+}
+
+/// Figures of a distribution.
+fn percentiles(report: &mut Report, name: &str, of: &str, times: &mut [f64]) -> anyhow::Result<()> {
+    times.sort_by(f64::total_cmp);
+    for (metric, share) in [("p50_ms", 500), ("p90_ms", 900), ("p99_ms", 990), ("max_ms", 1000)] {
+        let at =
+            times.get((times.len().max(1) - 1) * share / 1000).context("nothing was received")?;
+        report.figure(name, &format!("{of}{metric}"), *at, "ms")?;
+    }
     Ok(())
 }
 
@@ -145,8 +144,8 @@ struct Load {
 enum Event {
     /// All follow; seconds it took.
     Connected(f64),
-    /// One article is everywhere; milliseconds it took to each.
-    Everywhere(Vec<f64>),
+    /// One article is everywhere; milliseconds until it was durable at the hub, and until each had it.
+    Everywhere(f64, Vec<f64>),
 }
 
 fn drive(load: Load, told: mpsc::UnboundedSender<Event>) -> anyhow::Result<()> {
@@ -209,12 +208,13 @@ async fn publish(
         let begun = Instant::now();
         send.send(v1::PushRequest { frame: frame.clone() }).await.context("the push ended")?;
         let answer = answers.message().await?.context("the hub ended the push")?;
+        let kept = begun.elapsed().as_secs_f64() * 1000.0;
         anyhow::ensure!(answer.refused.is_empty(), "refused: {:?}", answer.refused.first());
         let all = tokio::time::timeout(PATIENCE, receipts.all.notified()).await;
         let at = receipts.at.borrow();
         all.with_context(|| format!("received by {} only", at.len()))?;
         let times = at.iter().map(|at| (*at - begun).as_secs_f64() * 1000.0).collect();
-        told.send(Event::Everywhere(times))?;
+        told.send(Event::Everywhere(kept, times))?;
         drop(at);
         pace().await;
     }
