@@ -256,6 +256,7 @@ impl Hub {
         let members = Arc::new(Members::load(&self.store).await?);
         // Known first, cut off then: what connects in between is refused call by call.
         self.members.send_replace(members.clone());
+        self.tail.wake();
         for (site, member) in &members.sites {
             if member.revoked && self.connections.close(*site) > 0 {
                 info!(%site, unit = %member.unit.code, "revoked: its connections are closed");
@@ -317,11 +318,6 @@ impl Hub {
             (meta.epoch, meta.standing) == (known.meta.epoch, known.meta.standing)
         });
         if same { Ok(()) } else { self.refresh_members().await }
-    }
-
-    /// Changes whenever who belongs was read anew.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Members>> {
-        self.members.subscribe()
     }
 
     /// How many entries of a lane a site has yet to make durable; counted over the whole journal.

@@ -117,7 +117,6 @@ impl Service {
         let now = *tail.borrow();
         let behind = content.position < now.position;
         Ok(Follower {
-            members: self.hub.watch(),
             hub: self.hub.clone(),
             caller,
             meta,
