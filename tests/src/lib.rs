@@ -4,6 +4,7 @@
 
 pub mod author;
 pub mod fuzz;
+pub mod harvest;
 pub mod ledger;
 pub mod net;
 pub mod process;

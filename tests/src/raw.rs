@@ -13,6 +13,7 @@ use lianbo_node::scope::Scope;
 use lianbo_node::wire::{decode_frame, decode_head, encode_frame, heights_to_proto};
 use lianbo_proto::v1;
 use lianbo_proto::v1::enrol_client::EnrolClient;
+use lianbo_proto::v1::harvest_client::HarvestClient;
 use lianbo_proto::v1::sync_client::SyncClient;
 use rustls::ClientConfig;
 use tokio::sync::{mpsc, watch};
@@ -35,6 +36,8 @@ pub struct RawClient {
     pub sync: SyncClient<Channel>,
     /// The enrolment service.
     pub enrol: EnrolClient<Channel>,
+    /// The service for harvesters, with the bounds a stranger's client has.
+    pub harvest: HarvestClient<Channel>,
 }
 
 impl RawClient {
@@ -83,7 +86,8 @@ impl RawClient {
         let sync = SyncClient::new(channel.clone())
             .max_decoding_message_size(LARGEST)
             .max_encoding_message_size(LARGEST);
-        Ok(Self { sync, enrol: EnrolClient::new(channel) })
+        let harvest = HarvestClient::new(channel.clone());
+        Ok(Self { sync, enrol: EnrolClient::new(channel), harvest })
     }
 
     /// A Hello of `site` that holds nothing yet.

@@ -1,7 +1,7 @@
 //! The link between a hub and its nodes, over real TLS on loopback.
 
 mod basics;
-mod canaries;
+pub(crate) mod canaries;
 mod certificates;
 mod hello;
 mod hostile;

@@ -10,6 +10,8 @@ mod decoders;
 mod demo;
 mod docs;
 mod door;
+mod feeds;
+mod harvest;
 mod kill;
 mod link;
 mod python;

@@ -71,8 +71,9 @@ where
     let harvest = HarvestServer::new(service).max_decoding_message_size(MAX_SMALL);
     let mut routes = Routes::default();
     routes = routes.add_service(sync).add_service(enrol).add_service(harvest).add_service(health);
-    if let Some(reflection) = reflection() {
-        routes = routes.add_service(reflection);
+    // The older version too: not every client asks for the newer one.
+    if let (Ok(v1), Ok(v1alpha)) = (reflected().build_v1(), reflected().build_v1alpha()) {
+        routes = routes.add_service(v1).add_service(v1alpha);
     }
     Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
@@ -86,16 +87,10 @@ where
         .await
 }
 
-fn reflection() -> Option<
-    tonic_reflection::server::v1::ServerReflectionServer<
-        impl tonic_reflection::server::v1::ServerReflection,
-    >,
-> {
+fn reflected() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(lianbo_proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .ok()
 }
 
 #[tonic::async_trait]

@@ -9,6 +9,7 @@ mod cache;
 mod column;
 mod date;
 mod error;
+mod feed;
 mod fresh;
 mod guard;
 mod health;
@@ -79,6 +80,8 @@ pub fn router(context: WebContext) -> Router {
         .route("/", get(home::home))
         .route("/column/{site}/{slug}", get(column::column))
         .route("/article/{site}/{id}", get(article::article))
+        .route(feed::SITE_FEED, get(feed::site))
+        .route("/column/{site}/{slug}/feed.atom", get(feed::column))
         .route("/notices", get(notice::notices))
         .route("/notice/{site}/{id}", get(notice::notice));
     if context.lists_units() {
