@@ -320,6 +320,11 @@ impl Hub {
         if same { Ok(()) } else { self.refresh_members().await }
     }
 
+    /// Changes whenever who belongs was read anew.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Members>> {
+        self.members.subscribe()
+    }
+
     /// How many entries of a lane a site has yet to make durable; counted over the whole journal.
     pub fn lag(&self, site: SiteId, lane: Lane) -> i64 {
         *self.door.end().borrow() - self.acks.position(site, lane)

@@ -62,7 +62,7 @@ enum Command {
     /// Take over what a hub publishes (省级采集), as a harvester: on a machine of its own, with nothing else on it
     #[command(subcommand)]
     HarvestClient(harvest_client::Command),
-    /// Show a whole county on this machine: a hub, three nodes, believable articles and notices
+    /// Show a whole county on this machine: a hub, three nodes, a province that harvests, believable articles and notices
     Demo(demo::Options),
     Bench(bench::Command),
 }

@@ -11,22 +11,24 @@ use lianbo_hub::recovery::Recovery;
 use lianbo_hub::rpc::messages::Messages;
 use lianbo_hub::sources;
 use lianbo_node::content::Record;
-use lianbo_node::content::article::TextFormat;
-use lianbo_node::entry::SiteId;
+use lianbo_node::content::article::{
+    Harvested, Published, PublishedFile, TextFormat, Withdrawn, urn,
+};
+use lianbo_node::entry::{HarvesterId, Hash, SiteId};
 use lianbo_node::link::tls::certificate_info;
 use lianbo_node::link::token::Token;
-use lianbo_node::web::{Wanted, parse_range};
+use lianbo_node::web::{Wanted, parse_range, plain_text, render};
 use lianbo_node::wire::{
     decode_frame, decode_head, decode_record, encode_frame, encode_head, encode_record,
-    height_to_proto, heights_from_proto, heights_to_proto,
+    height_to_proto, heights_from_proto, heights_to_proto, told_from_proto, told_to_proto,
 };
 use lianbo_proto::v1;
 use prost::Message;
 
 use crate::author::TestAuthor;
 use crate::records::{
-    START_MS, article, column, enrolment, first_seen, id, notice, receipt, release, retraction,
-    revocation,
+    START_MS, article, column, enrolment, first_seen, harvester, id, notice, receipt, release,
+    retraction, revocation,
 };
 
 /// A decoder under test.
@@ -46,6 +48,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("range", range),
     ("pictures", pictures),
     ("feed", feed),
+    ("harvest", harvest),
+    ("html", html),
 ];
 
 /// The passphrase of the recovery file in the corpus.
@@ -115,7 +119,8 @@ pub fn token(data: &[u8]) {
 /// A peer's certificate.
 pub fn certificate(data: &[u8]) {
     if let Ok(info) = certificate_info(data) {
-        assert!(!info.serial.is_empty() || info.site.is_none());
+        assert!(!info.serial.is_empty() || info.peer().is_none());
+        assert!(info.site.is_none() || info.harvester.is_none());
     }
 }
 
@@ -180,6 +185,27 @@ pub fn feed(data: &[u8]) {
                 || item.link.starts_with("https://")
         );
     }
+}
+
+/// A page of what a hub publishes, as its harvester reads it.
+pub fn harvest(data: &[u8]) {
+    let Ok(page) = v1::HarvestPage::decode(data) else { return };
+    for item in page.items {
+        if let Ok(Some(told)) = told_from_proto(item) {
+            let name = told.id().trim_start_matches("urn:uuid:");
+            assert!(name.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'));
+            assert_eq!(told_from_proto(told_to_proto(told.clone())), Ok(Some(told)));
+        }
+    }
+}
+
+/// A text in HTML, cleaned and then without its markup.
+pub fn html(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    drop(plain_text(text));
+    let clean = render(TextFormat::Html, text);
+    let plain = plain_text(&clean);
+    assert!(plain.len() <= clean.len());
 }
 
 /// What each corpus begins with: one valid input of every shape.
@@ -255,8 +281,58 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         body.map(|it| [&[0, 0, 0, 0, u8::try_from(it.len()).expect("short")][..], &it].concat());
     seeds.push(("messages", "good".into(), prefixed.concat()));
     seeds.push(("recovery", "good".into(), sealed.into_bytes()));
+    let id = HarvesterId([3; 16]);
+    let let_in = unit.write(all, harvester(id, "")).entry.body.expect("a body");
+    seeds.push(("record", "harvester".into(), let_in.to_vec()));
+    let (request, _) = lianbo_node::link::tls::new_csr(id).expect("a request");
+    let harvester = ca.issue_client(&request, id.into(), START_MS, year, &mut rng);
+    let harvester = harvester.expect("issued");
+    seeds.push(("certificate", "harvester".into(), harvester[0].to_vec()));
+    seeds.push(("harvest", "page".into(), page(&told.entry).encode_to_vec()));
+    let html = "<h1>甲</h1><p title='>'>a &amp; b<br>c<td>1</td></p><a href='http://x/?a=1'>d</a>";
+    seeds.push(("html", "good".into(), html.as_bytes().to_vec()));
     seeds.extend(feeds());
     seeds
+}
+
+/// A page with one item of each kind.
+fn page(entry: &lianbo_node::entry::Entry) -> v1::HarvestPage {
+    let file = PublishedFile {
+        name: "银杏.jpg".into(),
+        hash: Hash([4; 32]),
+        size: 5,
+        media_type: "image/jpeg".into(),
+        address: String::new(),
+    };
+    let article = Published {
+        id: urn(SiteId([1; 16]), id(1)),
+        revision: Hash([6; 32]),
+        unit_code: "yantian".into(),
+        unit_name: "严田镇党委".into(),
+        column: "news".into(),
+        column_name: "新闻时事".into(),
+        title: "村口的银杏黄了".into(),
+        html: "<p>黄了</p>".into(),
+        text: "黄了".into(),
+        source: "严田镇".into(),
+        author: "王芳".into(),
+        editor: "李明".into(),
+        keywords: vec!["乡村".into()],
+        link: "https://example.org/".into(),
+        published_ms: START_MS,
+        updated_ms: START_MS,
+        page: "https://county.example/article".into(),
+        files: vec![file],
+        entry: Some(entry.clone()),
+    };
+    let withdrawn = Withdrawn { id: urn(SiteId([1; 16]), id(2)), reason: "原稿已撤".into() };
+    let items = [Harvested::Article(Box::new(article)), Harvested::Withdrawn(withdrawn)];
+    v1::HarvestPage {
+        items: items.map(told_to_proto).into(),
+        cursor: vec![7; 124].into(),
+        more: true,
+        restarted: false,
+    }
 }
 
 /// One feed of each format, and one as an old site sends it.

@@ -5,6 +5,7 @@
 pub mod author;
 pub mod feeds;
 pub mod fuzz;
+pub mod harvest;
 pub mod ledger;
 pub mod net;
 pub mod process;

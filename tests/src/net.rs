@@ -15,7 +15,7 @@ use lianbo_hub::serve::{self, Running};
 use lianbo_node::args;
 use lianbo_node::clock::{Clock, SystemClock};
 use lianbo_node::config::{
-    BlobsConfig, HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig,
+    BlobsConfig, HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, PagesUrl, UnitConfig,
 };
 use lianbo_node::content::Record;
 use lianbo_node::content::site::{Enrolment, Unit};
@@ -121,6 +121,14 @@ impl TestHub {
     /// Stops the hub and serves again, on the same ports.
     pub async fn restart(&mut self) {
         self.pause().await;
+        self.serve().await;
+    }
+
+    /// Serves again, its public pages known to the world under an address.
+    pub async fn known_as(&mut self, url: &str) {
+        self.pause().await;
+        let url = PagesUrl::try_from(url.to_owned()).expect("an address");
+        self.config.listen.public.get_or_insert_default().pages_url = Some(url);
         self.serve().await;
     }
 

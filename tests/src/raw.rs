@@ -14,6 +14,7 @@ use lianbo_node::wire::{decode_frame, decode_head, encode_frame, heights_to_prot
 use lianbo_proto::v1;
 use lianbo_proto::v1::blobs_client::BlobsClient;
 use lianbo_proto::v1::enrol_client::EnrolClient;
+use lianbo_proto::v1::harvest_client::HarvestClient;
 use lianbo_proto::v1::sync_client::SyncClient;
 use rustls::ClientConfig;
 use tokio::sync::{mpsc, watch};
@@ -38,6 +39,8 @@ pub struct RawClient {
     pub enrol: EnrolClient<Channel>,
     /// The service for files.
     pub blobs: BlobsClient<Channel>,
+    /// The service for harvesters, with the bounds a stranger's client has.
+    pub harvest: HarvestClient<Channel>,
 }
 
 impl RawClient {
@@ -87,7 +90,8 @@ impl RawClient {
             .max_decoding_message_size(LARGEST)
             .max_encoding_message_size(LARGEST);
         let blobs = BlobsClient::new(channel.clone());
-        Ok(Self { sync, enrol: EnrolClient::new(channel), blobs })
+        let harvest = HarvestClient::new(channel.clone());
+        Ok(Self { sync, enrol: EnrolClient::new(channel), blobs, harvest })
     }
 
     /// A Hello of `site` that holds nothing yet.

@@ -4,12 +4,13 @@ use lianbo_node::content::Record;
 use lianbo_node::content::article::{Article, TextFormat};
 use lianbo_node::content::column::Column;
 use lianbo_node::content::first_seen::{FirstSeen, Sighting};
+use lianbo_node::content::harvester::Harvester;
 use lianbo_node::content::notice::Notice;
 use lianbo_node::content::receipt::{Receipt, Stage};
 use lianbo_node::content::release::{Approval, Release};
 use lianbo_node::content::retraction::Retraction;
 use lianbo_node::content::site::{Enrolment, Revocation, Unit};
-use lianbo_node::entry::{RecordId, SiteId};
+use lianbo_node::entry::{HarvesterId, RecordId, SiteId};
 use lianbo_node::identity::Identity;
 use lianbo_node::scope::Scope;
 
@@ -133,6 +134,12 @@ pub fn enrolment(
         invite: (!hub).then_some(RecordId(identity.site.0)),
         hub,
     }
+}
+
+/// Lets a harvester in.
+pub fn harvester(id: HarvesterId, mark: &str) -> Record {
+    let (code, name) = ("province".into(), format!("省委组织部{mark}"));
+    Record::Harvester(Harvester { id, code, name, invite: RecordId(id.0) })
 }
 
 /// Ends a site's membership.

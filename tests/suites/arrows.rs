@@ -72,6 +72,7 @@ fn small_tree() -> Tree {
         ("hub/src/cli/bench.rs", "use crate::bench::ingest;"),
         ("hub/src/sources/fetch.rs", "use lianbo_node::ingest;"),
         ("hub/src/sources/state.rs", "use lianbo_node::store::Store;"),
+        ("hub/src/outlets/harvest.rs", "use lianbo_node::{content, web::render};"),
         ("hub/src/web/mod.rs", "use lianbo_node::web::Page;"),
     ]
     .map(|(file, text)| (file.to_owned(), text.to_owned()))
@@ -147,6 +148,7 @@ const FORBIDDEN: &[(&str, &str, usize, &str)] = &[
     ("hub/src/sources/fetch.rs", "use lianbo_node::journal;", 1, "lianbo_node::journal"),
     ("hub/src/sources/state.rs", "use lianbo_node::ingest::Door;", 1, "lianbo_node::ingest::Door"),
     ("hub/src/sources/feed.rs", "use tokio::net::TcpStream;", 1, "tokio::net::TcpStream"),
+    ("hub/src/outlets/harvest.rs", "use crate::rpc::hello;", 1, "lianbo_hub::rpc::hello"),
     ("node/src/cli.rs", "use lianbo_hub::Hub;", 1, "lianbo_hub::Hub"),
     ("proto/src/lib.rs", "use lianbo_node::entry;", 1, "lianbo_node::entry"),
     ("node/src/lib.rs", "#[path = \"web/home.rs\"]\nmod entry;", 1, "#[path]"),

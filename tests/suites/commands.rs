@@ -2,6 +2,7 @@
 
 mod adoption;
 mod articles;
+mod harvest;
 mod help;
 mod hub;
 mod join;

@@ -65,9 +65,9 @@ async fn killed_it_takes_its_programs_along() {
             break;
         }
     }
-    assert_eq!(processes_in(&folder).len(), 5, "the demonstration, a hub and three nodes");
+    assert_eq!(processes_in(&folder).len(), 6, "the demonstration, a hub, three nodes, a province");
     demo.kill().await.unwrap();
-    for site in ["hub", "school", "township", "village"] {
+    for site in ["hub", "school", "township", "village", "province"] {
         let lock = File::open(folder.join(site).join("serve.lock")).unwrap();
         // Held until the program has ended.
         tokio::task::spawn_blocking(move || lock.lock()).await.unwrap().unwrap();

@@ -2,7 +2,7 @@
 
 mod alike;
 mod basics;
-mod canaries;
+pub(crate) mod canaries;
 mod certificates;
 mod hello;
 mod hostile;

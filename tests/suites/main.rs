@@ -11,6 +11,8 @@ mod decoders;
 mod demo;
 mod docs;
 mod door;
+mod feeds;
+mod harvest;
 mod hostile;
 mod kill;
 mod link;

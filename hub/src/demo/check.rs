@@ -13,8 +13,9 @@ use lianbo_node::store::Tx;
 use super::county::{County, Pages, SiteHere};
 use super::expect::{Row, rows};
 use super::plant::Planted;
+use super::province::Harvested;
 use super::script::Place;
-use super::settle::{receipts, settle};
+use super::settle::{receipts, settle, settle_province};
 use crate::local::fetch::Fetch;
 
 /// Widest a title gets in the table, in terminal columns.
@@ -28,8 +29,9 @@ pub(super) async fn check(
     began: Instant,
 ) -> anyhow::Result<()> {
     settle(county, &mut planted).await?;
-    let settled = began.elapsed();
     let rows = rows(county, &planted)?;
+    settle_province(county, &rows).await?;
+    let settled = began.elapsed();
     let mut lists = Vec::new();
     for pages in &county.pages {
         lists.push(read_lists(fetch, pages).await?);
@@ -66,12 +68,15 @@ pub(super) async fn check(
             let problem = in_store(site, row, expected).await?;
             note(*place, format!("store of {}", place.short()), expected, problem);
         }
+        let problem = in_province(county, row)?;
+        note(Place::Hub, "the province".to_owned(), row.in_province(), problem);
         lines.push(line);
     }
     let names: Vec<String> = county.pages.iter().map(page_name).collect();
     let stores: Vec<String> = Place::ALL.iter().map(|it| format!("{}/db", it.short())).collect();
     let mut heads = vec!["title", "by", "scope, what became of it"];
     heads.extend(names.iter().chain(&stores).map(String::as_str));
+    heads.push("province");
     print::text(&format!(
         "\n{}\n{}\n{}",
         output::table(&heads, lines),
@@ -161,6 +166,18 @@ async fn in_store(site: &SiteHere, row: &Row, expected: bool) -> anyhow::Result<
     })
 }
 
+/// What is wrong with what the province took over.
+fn in_province(county: &County, row: &Row) -> anyhow::Result<Option<String>> {
+    Ok(match county.province()?.harvested(row.site, row.id)? {
+        Harvested::Article(title) if row.in_province() => {
+            (title != row.title).then(|| format!("it has it as 《{title}》"))
+        }
+        Harvested::Article(_) => Some("it has what it may not".to_owned()),
+        _ if row.in_province() => Some("it does not have it".to_owned()),
+        _ => None,
+    })
+}
+
 /// Whether anything of it is in the tables, for whomever: a desk is not shown what is addressed to others.
 async fn in_tables(tx: &mut Tx, row: &Row) -> anyhow::Result<bool> {
     let table = if row.article { "article_revisions" } else { "notices" };
@@ -175,6 +192,7 @@ fn legend(county: &County) -> String {
         text.push_str(&format!("{name:14} {place} {} pages, {}\n", pages.scope, pages.address));
     }
     text.push_str("…/db           the site's own database\n");
+    text.push_str("province       省委组织部, which harvests what the hub publishes\n");
     text
 }
 

@@ -1,4 +1,5 @@
-//! The county brought up: a folder, a hub, three nodes that joined it, all serving on this machine.
+//! The county brought up: a folder, a hub, three nodes that joined it and a province that harvests it, all on this
+//! machine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +15,7 @@ use lianbo_node::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::province::Province;
 use super::script::Place;
 use crate::config::{HubConfig, ListenConfig, Listener};
 use crate::local::processes::{Programs, Server, ask};
@@ -88,12 +90,14 @@ pub(super) struct County {
     pub(super) programs: Programs,
     pub(super) sites: BTreeMap<Place, SiteHere>,
     pub(super) pages: Vec<Pages>,
+    /// Who takes over what the hub publishes.
+    pub(super) province: Option<Province>,
 }
 
 impl County {
     /// A county that has no site yet.
     pub(super) fn new(programs: Programs) -> Self {
-        Self { programs, sites: BTreeMap::new(), pages: Vec::new() }
+        Self { programs, sites: BTreeMap::new(), pages: Vec::new(), province: None }
     }
 
     /// Brings it up. What was started before a failure is in it all the same, to be stopped.
@@ -104,6 +108,10 @@ impl County {
         for place in Place::NODES {
             self.raise_node(place, folder, &logs).await?;
         }
+        let hub = self.site(Place::Hub)?;
+        let url = hub.server.address("public grpc")?;
+        let province = Province::raise(&self.programs, &hub.data, url, folder, &logs).await?;
+        self.province = Some(province);
         Ok(())
     }
 
@@ -192,6 +200,11 @@ impl County {
         Ok(())
     }
 
+    /// The province above.
+    pub(super) fn province(&self) -> anyhow::Result<&Province> {
+        self.province.as_ref().context("there is no province yet")
+    }
+
     /// One of its sites.
     pub(super) fn site(&self, place: Place) -> anyhow::Result<&SiteHere> {
         self.sites.get(&place).with_context(|| format!("there is no {} yet", place.short()))
@@ -219,13 +232,14 @@ impl County {
 
     /// Fails if a program has ended by itself.
     pub(super) fn check_alive(&mut self) -> anyhow::Result<()> {
-        self.sites.values_mut().try_for_each(|site| site.server.check())
+        self.sites.values_mut().try_for_each(|site| site.server.check())?;
+        self.province.as_mut().map_or(Ok(()), |province| province.server.check())
     }
 
-    /// Stops everything, the nodes before the hub.
+    /// Stops everything, the others before the hub.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         let mut hub = None;
-        let mut nodes = Vec::new();
+        let mut nodes: Vec<_> = self.province.map(|it| it.server.stop()).into_iter().collect();
         for (place, site) in self.sites {
             site.store.close().await;
             if place == Place::Hub {

@@ -42,6 +42,17 @@ impl Row {
         matches!(&self.kind, Kind::Article(piece) if piece.withdrawn.is_some())
     }
 
+    /// Whether the province has it: what was taken to the internet, as it is now.
+    pub(super) fn in_province(&self) -> bool {
+        self.was_public() && !self.withdrawn()
+    }
+
+    /// Whether it was taken to the internet, withdrawn since or not.
+    pub(super) fn was_public(&self) -> bool {
+        let public = |(scope, _)| scope == Scope::Public;
+        matches!(&self.kind, Kind::Article(piece) if piece.released.is_some_and(public))
+    }
+
     /// Whether it stands on a page.
     pub(super) fn on_page(&self, pages: &Pages) -> bool {
         match &self.kind {

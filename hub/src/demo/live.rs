@@ -1,6 +1,7 @@
 //! What happens, as it happens: arrivals at every site, receipts, links; and a short new piece now and then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lianbo_node::cli::{output, print, time};
@@ -15,6 +16,7 @@ use rand::RngExt as _;
 
 use super::county::{County, SiteHere};
 use super::plant::write;
+use super::province::Harvested;
 use super::script::{LIVE, Piece, Place};
 
 /// How often the stores are looked at.
@@ -35,6 +37,7 @@ pub(super) struct View {
     links: BTreeMap<Place, String>,
     receipts: BTreeSet<(RecordId, SiteId, Stage)>,
     titles: BTreeMap<RecordId, String>,
+    harvested: BTreeMap<PathBuf, Harvested>,
 }
 
 impl View {
@@ -78,7 +81,26 @@ impl View {
             let lines = self.look_at(county, *place, site).await?;
             print::text(&lines)?;
         }
+        print::text(&self.look_above(county)?)?;
         Ok(())
+    }
+
+    /// What the province has taken over since the last look.
+    fn look_above(&mut self, county: &County) -> anyhow::Result<String> {
+        let mut lines = String::new();
+        for (path, it) in county.province()?.all()? {
+            if self.harvested.get(&path) == Some(&it) {
+                continue;
+            }
+            let (what, title) = match (&it, self.harvested.get(&path)) {
+                (Harvested::Article(title), _) => ("harvested", title.as_str()),
+                (_, Some(Harvested::Article(title))) => ("withdrawn", title.as_str()),
+                _ => ("withdrawn", "never had here"),
+            };
+            lines.push_str(&line("province", what, &format!("《{title}》")));
+            self.harvested.insert(path, it);
+        }
+        Ok(lines)
     }
 
     async fn look_at(
@@ -145,13 +167,13 @@ impl View {
             self.seen.insert(place, end);
         }
         lines.sort();
-        let now = time::rfc3339(SystemClock.now() + BEIJING_MS);
-        let clock = now.get(11..19).unwrap_or_default();
-        Ok(lines
-            .iter()
-            .map(|(_, what, text)| {
-                format!("{clock}  {:9} {what:9} {}\n", place.short(), output::plain(text))
-            })
-            .collect())
+        Ok(lines.iter().map(|(_, what, text)| line(place.short(), what, text)).collect())
     }
+}
+
+/// One line of what happens.
+fn line(who: &str, what: &str, text: &str) -> String {
+    let now = time::rfc3339(SystemClock.now() + BEIJING_MS);
+    let clock = now.get(11..19).unwrap_or_default();
+    format!("{clock}  {who:9} {what:9} {}\n", output::plain(text))
 }

@@ -6,6 +6,7 @@ mod expect;
 mod guide;
 mod live;
 mod plant;
+mod province;
 mod script;
 mod settle;
 
@@ -75,7 +76,7 @@ async fn show(
     let fetch = Fetch::new();
     if options.check {
         let all = async {
-            print::text("a county hub and three nodes start …\n")?;
+            print::text("a county hub, three nodes and the province above start …\n")?;
             county.raise(folder.path()).await?;
             print::text("articles and notices are written …\n")?;
             let planted = plant::plant(county, &fetch).await?;
@@ -85,7 +86,7 @@ async fn show(
         let late = || format!("not everything had come within {LIMIT:?}");
         return tokio::time::timeout(LIMIT, all).await.with_context(late)?;
     }
-    print::text("a county hub and three nodes start …\n")?;
+    print::text("a county hub, three nodes and the province above start …\n")?;
     county.raise(folder.path()).await?;
     print::text("articles and notices travel:\n")?;
     let mut view = View::default();

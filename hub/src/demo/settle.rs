@@ -11,8 +11,9 @@ use lianbo_node::journal;
 use lianbo_node::scope::Reader;
 
 use super::county::County;
-use super::expect::receivers;
+use super::expect::{Row, receivers};
 use super::plant::{LOOK, Planted, until, write};
+use super::province::Harvested;
 use super::script::{Place, marker};
 use crate::acks::Acks;
 
@@ -47,6 +48,21 @@ pub(super) async fn settle(county: &County, planted: &mut Planted) -> anyhow::Re
         }
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+/// Waits until the province has all that is published, and has heard of all that was and no longer is.
+pub(super) async fn settle_province(county: &County, rows: &[Row]) -> anyhow::Result<()> {
+    let province = county.province()?;
+    for row in rows.iter().filter(|row| row.was_public()) {
+        loop {
+            match province.harvested(row.site, row.id)? {
+                Harvested::Article(title) if row.in_province() && title == row.title => break,
+                Harvested::Withdrawn if row.withdrawn() => break,
+                _ => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The receipts the hub holds for a notice.

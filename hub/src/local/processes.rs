@@ -109,24 +109,36 @@ impl Server {
         settings: &[(&str, &str)],
         log: PathBuf,
     ) -> anyhow::Result<Self> {
+        let arguments = ["serve", "--until-eof"];
+        let mut server = Self::spawn(name, program, data, &arguments, settings, log)?;
+        match tokio::time::timeout(START, server.read_addresses()).await {
+            Ok(Ok(())) => Ok(server),
+            Ok(Err(error)) => Err(error.context(server.tail())),
+            Err(_) => anyhow::bail!("{name} does not serve within {START:?}\n{}", server.tail()),
+        }
+    }
+
+    /// Starts a command that runs until its stdin ends.
+    pub(crate) fn spawn(
+        name: &'static str,
+        program: &Path,
+        data: &Path,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+        log: PathBuf,
+    ) -> anyhow::Result<Self> {
         let stderr =
             File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = command(program, data);
-        command.args(["serve", "--until-eof"]).envs(settings.iter().copied());
+        command.args(arguments).envs(settings.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
         // Ctrl-C at the terminal is for this process alone, which stops the others in order.
         command.process_group(0);
         let mut child =
             command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let stdin = child.stdin.take();
-        let stdout = child.stdout.take().context("a child without stdout")?;
-        let mut server =
-            Self { name, addresses: Vec::new(), log, child, stdin, stdout: BufReader::new(stdout) };
-        match tokio::time::timeout(START, server.read_addresses()).await {
-            Ok(Ok(())) => Ok(server),
-            Ok(Err(error)) => Err(error.context(server.tail())),
-            Err(_) => anyhow::bail!("{name} does not serve within {START:?}\n{}", server.tail()),
-        }
+        let stdout = BufReader::new(child.stdout.take().context("a child without stdout")?);
+        Ok(Self { name, addresses: Vec::new(), log, child, stdin, stdout })
     }
 
     /// Reads its `serving WHAT ADDRESS` lines; the figures' comes last.

@@ -70,7 +70,7 @@ pub(crate) async fn read(tx: &mut Tx, own: SiteId, ask: Ask) -> Result<Page, Sto
     let last: BTreeMap<Key, i64> =
         changes.iter().map(|it| ((it.site, it.id), it.position)).collect();
     let keys: Vec<Key> = last.keys().copied().collect();
-    let lines = article::current(tx, reader, own, &keys).await?;
+    let lines = article::current(tx, reader, Some(own), &keys).await?;
     let mut lines: HashMap<Key, ArticleLine> =
         lines.into_iter().map(|line| ((line.site, line.id), line)).collect();
     // What is current further on is told there.

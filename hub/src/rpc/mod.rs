@@ -94,8 +94,9 @@ where
         .add_service(InterceptedService::new(enrol, for_anybody.clone()))
         .add_service(InterceptedService::new(harvest, for_anybody))
         .add_service(health);
-    if let Some(reflection) = reflection() {
-        routes = routes.add_service(reflection);
+    // The older version too: not every client asks for the newer one.
+    if let (Ok(v1), Ok(v1alpha)) = (reflected().build_v1(), reflected().build_v1alpha()) {
+        routes = routes.add_service(v1).add_service(v1alpha);
     }
     // Follow goes past tonic's reader and encoder, which keep their largest buffers for as long as a call lasts.
     let router = std::mem::take(routes.axum_router_mut());
@@ -115,16 +116,10 @@ where
         .await
 }
 
-fn reflection() -> Option<
-    tonic_reflection::server::v1::ServerReflectionServer<
-        impl tonic_reflection::server::v1::ServerReflection,
-    >,
-> {
+fn reflected() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(lianbo_proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .ok()
 }
 
 #[tonic::async_trait]

@@ -6,7 +6,8 @@ use axum::response::Html;
 
 use super::WebContext;
 use super::error::PageError;
-use super::page::{Frame, Item, PAGE, Turn, column_href, draw, page_number, unit};
+use super::feed::column_feed;
+use super::page::{Frame, Item, Link, PAGE, Turn, column_href, draw, page_number, unit};
 use super::tags::ColumnTags;
 use crate::content::article::{self, ArticleFilter};
 use crate::content::column as columns;
@@ -45,6 +46,7 @@ pub(super) async fn column(
     let mut tx = context.store.read().await?;
     let known = columns::list(&mut tx, context.reader(), Some(site)).await?;
     let known = known.into_iter().find(|column| column.slug == slug);
+    let feed = column_feed(site, &slug);
     let filter = ArticleFilter {
         site: Some(site),
         column: Some(slug.clone()),
@@ -63,8 +65,9 @@ pub(super) async fn column(
         Some(line) => unit(context, site, &line.unit_name),
         None => unit(context, site, ""),
     };
-    let frame = Frame::load(context, &mut tx, here).await?;
+    let mut frame = Frame::load(context, &mut tx, here).await?;
     drop(tx);
+    frame.feeds.push(Link { href: feed, name: name.clone() });
     let items = lines.iter().map(|line| Item::article(context, line)).collect();
     let tags = ColumnTags::new(&frame, &slug, &name, &description, &unit);
     draw(&ListPage { frame, name, description, unit, tags, column: true, many: false, items, turn })

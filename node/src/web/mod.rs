@@ -10,6 +10,7 @@ mod cache;
 mod column;
 mod date;
 mod error;
+mod feed;
 mod file;
 mod fresh;
 mod guard;
@@ -115,6 +116,8 @@ pub fn router(context: WebContext) -> Router {
         .route("/column/{site}/{slug}", get(column::column))
         .route("/article/{site}/{id}", get(article::article))
         .route("/article/{site}/{id}/{name}", files)
+        .route(feed::SITE_FEED, get(feed::site))
+        .route("/column/{site}/{slug}/feed.atom", get(feed::column))
         .route("/notices", get(notice::notices))
         .route("/notice/{site}/{id}", get(notice::notice));
     if context.lists_units() {

@@ -7,6 +7,7 @@ use axum::extract::RawQuery;
 use axum::response::Html;
 
 use super::error::PageError;
+use super::feed::SITE_FEED;
 use super::{Imprint, WebContext, assets, date};
 use crate::content::article::ArticleLine;
 use crate::content::column::{self, ColumnView};
@@ -41,6 +42,8 @@ pub(super) struct Frame {
     pub(super) columns: Vec<Link>,
     /// Address of the page, where it stands in the bar.
     pub(super) here: String,
+    /// Feeds of what is on the page.
+    pub(super) feeds: Vec<Link>,
 }
 
 /// A name and where it leads.
@@ -69,6 +72,7 @@ impl Frame {
             directory: context.units,
             columns: Vec::new(),
             here: String::new(),
+            feeds: vec![Link { href: SITE_FEED.to_owned(), name: context.title.clone() }],
         }
     }
 

@@ -16,6 +16,7 @@ use lianbo_node::scope::{Audience, Scope};
 use lianbo_node::store::testing::TestDatabase;
 use lianbo_node::wire::{MAX_RAW, encode_frame};
 use lianbo_proto::v1;
+use lianbo_tests::harvest::{admit, behind, page};
 use lianbo_tests::net::{PATIENCE, TestHub, eventually};
 use lianbo_tests::raw::{RawClient, hello, offer, pull};
 use lianbo_tests::{Made, TestAuthor, records};
@@ -27,7 +28,7 @@ use tokio::net::TcpStream;
 use tracing_subscriber::EnvFilter;
 
 /// A page with its head, as it comes over the line.
-pub(super) async fn get(address: SocketAddr, path: &str) -> String {
+pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let asked = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -152,6 +153,8 @@ struct Unit {
 struct World {
     hub: TestHub,
     units: Vec<Unit>,
+    /// A harvester behind each listener.
+    harvesters: Vec<(Scope, RawClient)>,
     planted: Vec<Planted>,
     logged: Logged,
     /// Every log there is: a hostile site might guess them.
@@ -178,7 +181,12 @@ impl World {
             }
             units.push(Unit { author, ceiling, clients });
         }
-        Self { hub, units, planted: Vec::new(), logged, logs: Heights::new() }
+        let (_, pki) = admit(&hub, "province").await;
+        let mut harvesters = Vec::new();
+        for listener in Scope::ALL {
+            harvesters.push((listener, RawClient::connect(&hub, &pki, listener).await));
+        }
+        Self { hub, units, harvesters, planted: Vec::new(), logged, logs: Heights::new() }
     }
 
     fn record(step: &Step, n: usize) -> (Record, Option<RecordId>, bool) {
@@ -363,6 +371,7 @@ impl World {
             }
         }
         self.units = units;
+        self.harvests().await;
         self.pages(since).await;
         let metrics = get(self.hub.running().metrics, "/metrics").await;
         assert!(metrics.contains("lianbo_"), "{metrics}");
@@ -439,15 +448,48 @@ impl World {
         assert!(!withdrawn || entry.body.is_none(), "a withdrawn text comes");
     }
 
+    /// What a harvester is told, through every network: public, live, and by the hub's own word.
+    async fn harvests(&mut self) {
+        let hub = self.hub.identity.site;
+        let mut harvesters = std::mem::take(&mut self.harvesters);
+        for (listener, client) in &mut harvesters {
+            let request = v1::HarvestRequest { entries: true, ..behind(&Bytes::new()) };
+            let (pages, cursor) = client.list_all(&request).await.unwrap();
+            let mut found: BTreeSet<usize> =
+                pages.iter().flat_map(|page| marks(&page.encode_to_vec())).collect();
+            let mut stream = client.harvested(&cursor).await.unwrap();
+            found.extend(marks(&page(&mut stream).await.unwrap().encode_to_vec()));
+            let errors = [
+                client.hello(hub).await.unwrap_err(),
+                client.pull(Lane::Content, Bytes::new()).await.unwrap_err(),
+                client.harvest.list(behind(&vec![0; 2000].into())).await.unwrap_err(),
+            ];
+            found.extend(marks(format!("{errors:?}").as_bytes()));
+            let wrong = self.forbidden(&found, None, Scope::Public);
+            assert_eq!(wrong, Vec::<usize>::new(), "a harvester behind {listener}");
+            for (n, it) in self.planted.iter().enumerate() {
+                let published = it.carriers.contains(&(hub, Audience::all(Scope::Public)));
+                let due = it.article.is_some() && published && !it.withdrawn;
+                assert_eq!(
+                    found.contains(&n) && it.article.is_some(),
+                    due,
+                    "{n} behind {listener}"
+                );
+            }
+        }
+        self.harvesters = harvesters;
+    }
+
     /// Pages of every listener, for anybody.
     async fn pages(&self, since: usize) {
         let planted: Vec<_> = self.planted.iter().enumerate().collect();
         for listener in Scope::ALL {
             let address = self.hub.pages(listener);
             let mut paths: Vec<String> =
-                ["/", "/notices", "/units", "/nothing"].map(str::to_owned).into();
+                ["/", "/notices", "/units", "/nothing", "/feed.atom"].map(str::to_owned).into();
             let authors: BTreeSet<_> = planted.iter().map(|(_, it)| it.site).collect();
             paths.extend(authors.iter().map(|site| format!("/column/{site}/news")));
+            paths.extend(authors.iter().map(|site| format!("/column/{site}/news/feed.atom")));
             for path in paths {
                 let page = get(address, &path).await;
                 let found = marks(page.as_bytes());
@@ -508,7 +550,7 @@ fn every_byte_that_comes_out_of_a_hub_is_for_whoever_gets_it() {
     println!("{} entries, {released} released, {withdrawn} withdrawn", world.planted.len());
     assert!(released > 0, "a search that meets no release proves little");
     runtime.block_on(async move {
-        drop(world.units);
+        drop((world.units, world.harvesters));
         world.hub.close().await;
     });
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use lianbo_node::entry::HarvesterId;
-use lianbo_node::journal::{End, Meta};
+use lianbo_node::journal::{self, End, Meta};
 use lianbo_proto::v1;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -14,7 +14,7 @@ use super::Caller;
 use super::cursor::{Start, open};
 use super::list::{ask, page};
 use crate::hub::{Hub, Members};
-use crate::rpc::caller::later;
+use crate::rpc::caller::{later, store_failed};
 use crate::rpc::push::STOPPING;
 use crate::rpc::seats::Seat;
 
@@ -29,6 +29,9 @@ pub(super) async fn follow(
     caller.check(hub, &members)?;
     let seat = caller.seat(hub)?;
     let start = open(hub, &members.meta, &request.cursor).await?;
+    // The journal itself and not the tail: whoever was told that an entry is kept finds it on the first page.
+    let end = async { journal::end(&mut hub.store.read().await?).await };
+    let upto = end.await.map_err(|error| store_failed(&error))?.position;
     let (out, outbound) = mpsc::channel(1);
     let follower = Follower {
         tail: hub.tail.end(),
@@ -44,7 +47,7 @@ pub(super) async fn follow(
         let out = follower.out.clone();
         let result = tokio::select! {
             () = stop.cancelled() => Err(later("the hub is stopping", STOPPING)),
-            result = follower.run(start, seat) => result,
+            result = follower.run(start, upto, seat) => result,
         };
         if let Err(status) = result
             && out.send(Err(status)).await.is_err()
@@ -66,7 +69,12 @@ struct Follower {
 }
 
 impl Follower {
-    async fn run(mut self, start: Start, mut seat: Seat<HarvesterId>) -> Result<(), Status> {
+    async fn run(
+        mut self,
+        start: Start,
+        known: i64,
+        mut seat: Seat<HarvesterId>,
+    ) -> Result<(), Status> {
         let mut after = start.after;
         // The first page goes out even if there is nothing in it: it tells that all is known.
         let mut first = true;
@@ -74,7 +82,7 @@ impl Follower {
             // Room first: what is read before there is any may be withdrawn by then.
             let Ok(room) = self.out.clone().reserve_owned().await else { return Ok(()) };
             self.check()?;
-            let upto = self.tail.borrow_and_update().position;
+            let upto = self.tail.borrow_and_update().position.max(known);
             if first || after < upto {
                 let upto = upto.max(after);
                 let ask = ask(&self.request, after, upto);

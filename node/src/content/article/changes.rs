@@ -108,7 +108,7 @@ pub async fn withdrawn_in(
          FROM hit JOIN t ON t.hash = hit.retraction \
          JOIN article_revisions r ON r.position = hit.row_position \
          JOIN entries e ON e.position = t.position \
-         WHERE r.scope >= $1 AND length(r.addressee) = 0 \
+         WHERE r.scope >= $1 AND length(r.addressee) = 0 AND r.position < t.position \
          ORDER BY t.position, r.position",
         order(span)
     );

@@ -13,7 +13,7 @@ mod views;
 pub use crate::content::journal::{current_entry, live_targets};
 pub use carried::{Carried, carried, sizes};
 pub use changes::{Change, Span, Withdrawal, published_in, withdrawn_in, withdrawn_upto};
-pub use published::{Harvested, Published, PublishedFile, Withdrawn, urn};
+pub use published::{Harvested, Published, PublishedFile, Withdrawn, urn, urn_of};
 pub use query::{current, find, get, list};
 pub use standing::{Adoption, Original, Standing, adopted_by, original, standings};
 pub use told::{Told, told};

@@ -93,9 +93,14 @@ pub struct Withdrawn {
 /// Names an article for everybody and for good, wherever it is shown: a UUID (RFC 9562, version 8) made of its
 /// author's site and its id.
 pub fn urn(site: SiteId, id: RecordId) -> String {
+    urn_of(&[site.0, id.0].concat())
+}
+
+/// Names a thing by what it is made of, likewise.
+pub fn urn_of(named: &[u8]) -> String {
     let mut bytes = [0; 16];
-    let mut hasher = blake3::Hasher::new_derive_key("lianbo.v1.article.urn");
-    hasher.update(&site.0).update(&id.0).finalize_xof().fill(&mut bytes);
+    let mut hasher = blake3::Hasher::new_derive_key("lianbo.v1.urn");
+    hasher.update(named).finalize_xof().fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex = hex::encode(bytes);

@@ -87,17 +87,22 @@ pub async fn list(
     Ok(page)
 }
 
-/// These articles as `reader` sees them in what the site `carrier` wrote or released, in no order; those that are
-/// not to be seen are left out.
+/// These articles as `reader` sees them, in no order; those that are not to be seen are left out. With `carrier`, in
+/// what that site wrote or released.
 pub async fn current(
     tx: &mut Tx,
     reader: Reader,
-    carrier: SiteId,
+    carrier: Option<SiteId>,
     keys: &[(SiteId, RecordId)],
 ) -> Result<Vec<ArticleLine>, StoreError> {
+    let mut args = args![reader.ceiling, reader.site];
+    let mut conditions = String::new();
+    if let Some(carrier) = carrier {
+        conditions = format!(" AND r.carrier_site = {}", push(&mut args, carrier));
+    }
     let mut lines = Vec::new();
-    for (from, args) in naming(TABLE, keys, &args![reader.ceiling, reader.site, carrier]) {
-        lines.extend(exact(tx, reader, &from, " AND r.carrier_site = $3", args).await?);
+    for (from, args) in naming(TABLE, keys, &args) {
+        lines.extend(exact(tx, reader, &from, &conditions, args).await?);
     }
     name(tx, reader, &mut lines).await?;
     Ok(lines)
