@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use lianbo_node::blobs::{BlobError, Blobs, Bucket, Limits, Secret};
-use lianbo_node::config::{LogConfig, MetricsConfig, UnitConfig, default_database};
+use lianbo_node::config::{LogConfig, MetricsConfig, PagesUrl, UnitConfig, default_database};
 use lianbo_node::scope::Scope;
+use lianbo_node::web::Imprint;
 use serde::{Deserialize, Serialize};
 
 /// How a hub is set up.
@@ -31,12 +33,81 @@ pub struct HubConfig {
     /// Files that come with articles.
     #[serde(default)]
     pub blobs: BlobsConfig,
+    /// Who answers for the pages.
+    #[serde(default)]
+    pub identity: Imprint,
     /// Figures for monitoring.
     #[serde(default = "default_metrics")]
     pub metrics: MetricsConfig,
+    /// Sources that are polled.
+    #[serde(default)]
+    pub sources: SourcesConfig,
     /// The log on stderr.
     #[serde(default)]
     pub log: LogConfig,
+}
+
+/// How sources (采集源) are asked. Which ones there are is told by `lianbo-hub source`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SourcesConfig {
+    /// Networks that are not the public internet and hold sources all the same, such as `10.0.0.0/8`.
+    pub networks: Vec<IpNet>,
+    /// `http://[USER:PASSWORD@]HOST:PORT` of a proxy on the way to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// Seconds between two questions to one host.
+    pub pace_seconds: u16,
+    /// Questions at a time.
+    pub at_once: u8,
+}
+
+impl Default for SourcesConfig {
+    fn default() -> Self {
+        Self { networks: Vec::new(), proxy: None, pace_seconds: 2, at_once: 16 }
+    }
+}
+
+/// How a harvester is set up: the other end of a hub's outlet.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HarvestConfig {
+    /// Who this is, in the hub's words.
+    pub harvester: HarvesterConfig,
+    /// Whose articles are taken over.
+    pub hub: HarvestedConfig,
+    /// The log on stderr.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+/// Who harvests.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HarvesterConfig {
+    /// Id the hub gave, in hexadecimal.
+    pub id: String,
+    /// Code the hub knows it by.
+    pub code: String,
+    /// Name the hub knows it by.
+    pub name: String,
+}
+
+/// Whose articles are taken over.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HarvestedConfig {
+    /// `https://HOST:PORT` of a gRPC listener of the hub.
+    pub url: String,
+    /// Id of the hub's site, in hexadecimal.
+    pub site: String,
+    /// The key the hub signs with, in hexadecimal: for those who check signed entries.
+    pub key: String,
+    /// Name of the hub's unit.
+    pub name: String,
+    /// `http://[USER:PASSWORD@]HOST:PORT` of an HTTP CONNECT proxy on the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
 }
 
 /// Where a hub listens: one pair of addresses for each network it stands in. What is left out is not served.
@@ -64,6 +135,9 @@ pub struct Listener {
     /// Where people read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pages: Option<SocketAddr>,
+    /// Under which address people know these pages; feeds and what harvesters get name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pages_url: Option<PagesUrl>,
 }
 
 /// Files that come with articles.
@@ -137,7 +211,8 @@ impl ListenConfig {
     /// purpose, and never by accident.
     pub fn loopback() -> Self {
         let at = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
-        let listener = |n: u16| Some(Listener { grpc: at(7340 + n), pages: at(7380 + n) });
+        let listener =
+            |n: u16| Some(Listener { grpc: at(7340 + n), pages: at(7380 + n), pages_url: None });
         Self { internal: listener(1), organization: listener(2), public: listener(3) }
     }
 
@@ -161,7 +236,9 @@ impl HubConfig {
             unit,
             listen: ListenConfig::loopback(),
             blobs: BlobsConfig::default(),
+            identity: Imprint::default(),
             metrics: default_metrics(),
+            sources: SourcesConfig::default(),
             log: LogConfig::default(),
         }
     }

@@ -9,7 +9,7 @@ use lianbo_node::clock::SharedClock;
 use lianbo_node::content;
 use lianbo_node::content::site::Unit;
 use lianbo_node::duties;
-use lianbo_node::entry::{Lane, SiteId};
+use lianbo_node::entry::{HarvesterId, Lane, SiteId};
 use lianbo_node::identity::Identity;
 use lianbo_node::ingest::Door;
 use lianbo_node::journal::{Meta, Standing};
@@ -57,9 +57,12 @@ pub struct Hub {
     /// Cancelled when the hub stops.
     pub stop: CancellationToken,
     pub(crate) tail: Tail,
-    pub(crate) pushes: Seats,
+    pub(crate) pushes: Seats<SiteId>,
+    pub(crate) harvests: Seats<HarvesterId>,
+    /// Address of the public pages as people know it, without a slash at its end.
+    pub pages_url: Option<String>,
     /// Files under way, by site.
-    pub(crate) transfers: Seats,
+    pub(crate) transfers: Seats<SiteId>,
     /// Where files are kept.
     pub blobs: Blobs,
     paces: Mutex<HashMap<SiteId, Pace>>,
@@ -92,6 +95,8 @@ pub struct Parts {
     pub blobs: Blobs,
     /// Bytes of files a second that go to and come from one site; 0 for no bound.
     pub blob_pace: u64,
+    /// Address of the public pages as people know it, without a slash at its end.
+    pub pages_url: Option<String>,
     /// Everything spawned.
     pub tasks: TaskTracker,
     /// Cancelled when the hub stops.
@@ -105,6 +110,8 @@ pub struct Members {
     pub meta: Meta,
     /// Every enrolled site.
     pub sites: HashMap<SiteId, Member>,
+    /// Every harvester that was let in.
+    pub harvesters: HashMap<HarvesterId, Harvester>,
 }
 
 /// One enrolled site.
@@ -114,6 +121,15 @@ pub struct Member {
     pub unit: Unit,
     /// The narrowest scope it may hold.
     pub ceiling: Scope,
+    /// It no longer belongs.
+    pub revoked: bool,
+}
+
+/// One harvester.
+#[derive(Clone, Debug)]
+pub struct Harvester {
+    /// What it is known by.
+    pub code: String,
     /// It no longer belongs.
     pub revoked: bool,
 }
@@ -130,7 +146,12 @@ impl Members {
                 (view.site, Member { unit: view.unit, ceiling: view.ceiling, revoked })
             })
             .collect();
-        Ok(Self { meta, sites })
+        let harvesters = content::harvester::all(&mut tx).await?;
+        let harvesters = harvesters
+            .into_iter()
+            .map(|it| (it.id, Harvester { code: it.code, revoked: it.revoked.is_some() }))
+            .collect();
+        Ok(Self { meta, sites, harvesters })
     }
 
     /// A site as a reader behind a listener, and the narrowest scope that rises from it; `None` for one
@@ -149,6 +170,11 @@ impl Members {
             }
             None => None,
         }
+    }
+
+    /// Whether this hub signs entries of its own.
+    pub fn signs(&self) -> bool {
+        self.meta.standing == Standing::Ready
     }
 
     /// Whether this hub lost data and takes any authentic entry to fill up.
@@ -182,6 +208,8 @@ impl Hub {
             paces: Mutex::default(),
             blob_pace: parts.blob_pace,
             started: Instant::now(),
+            harvests: Seats::default(),
+            pages_url: parts.pages_url,
             members: watch::Sender::new(Arc::new(members)),
         });
         let follower = hub.clone();
@@ -228,6 +256,11 @@ impl Hub {
                 info!(%site, unit = %member.unit.code, "revoked: its connections are closed");
             }
         }
+        for (id, harvester) in &members.harvesters {
+            if harvester.revoked && self.connections.close(*id) > 0 {
+                info!(harvester = %harvester.code, "revoked: its connections are closed");
+            }
+        }
         Ok(())
     }
 
@@ -249,14 +282,14 @@ impl Hub {
     }
 
     async fn watch_members(&self) {
-        let mut control = self.tail.control_end();
+        let mut membership = self.tail.membership();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stale = false;
         loop {
             let told = tokio::select! {
                 () = self.stop.cancelled() => break,
-                changed = control.changed() => if changed.is_err() { break } else { true },
+                changed = membership.changed() => if changed.is_err() { break } else { true },
                 _ = look.tick() => false,
             };
             // Another process may have said that this hub signs again, or that it was restored.

@@ -1,6 +1,8 @@
 //! What a site needs to have others beneath it: enrolment, the sync service, duties, oversight.
 
 pub mod acks;
+mod alike;
+mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -8,7 +10,10 @@ mod duties;
 pub mod enrol;
 mod figures;
 pub mod hub;
+mod local;
+mod outlets;
 pub mod recovery;
 pub mod rpc;
 pub mod serve;
+pub mod sources;
 mod tail;

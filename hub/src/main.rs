@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lianbo_hub::cli::{article, init, invite, notice, resume as hub_resume, revoke, sites};
+use lianbo_hub::cli::{
+    article, bench, harvest_client, harvesters, init, invite, notice, resume as hub_resume, revoke,
+    sites, source, unit,
+};
 use lianbo_hub::config::HubConfig;
 use lianbo_hub::demo;
 use lianbo_node::cli::{
@@ -35,7 +38,11 @@ enum Command {
     },
     Invite(invite::Command),
     Sites(sites::Command),
+    Harvesters(harvesters::Command),
     Revoke(revoke::Command),
+    /// Units (单位) on the public pages
+    #[command(subcommand)]
+    Unit(unit::Command),
     /// Columns (栏目)
     #[command(subcommand)]
     Column(column::Command),
@@ -45,12 +52,19 @@ enum Command {
     /// Notices (通知)
     #[command(subcommand)]
     Notice(notice::Command),
+    /// Sources (采集源): sites whose feeds become this hub's articles
+    #[command(subcommand)]
+    Source(source::Command),
     Verify(verify::Command),
     RebuildViews(rebuild::Command),
     Resume(resume::Command),
     RotateKey(rotate_key::Command),
+    /// Take over what a hub publishes (省级采集), as a harvester: on a machine of its own, with nothing else on it
+    #[command(subcommand)]
+    HarvestClient(harvest_client::Command),
     /// Show a whole county on this machine: a hub, three nodes, believable articles and notices
     Demo(demo::Options),
+    Bench(bench::Command),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +77,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let command = match cli.command {
         Command::Init(command) => return command.run(&global).await,
         Command::Demo(options) => return demo::run(options).await,
+        Command::HarvestClient(command) => return command.run(&global).await,
+        Command::Bench(command) => return Box::pin(command.run(&global)).await,
         command => command,
     };
     let config: HubConfig = config::load(&global.data)?;
@@ -81,15 +97,22 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
     desk.run(async |desk| match command {
         Command::Invite(command) => command.run(desk, config).await,
         Command::Sites(command) => command.run(desk).await,
+        Command::Harvesters(command) => command.run(desk).await,
         Command::Revoke(command) => command.run(desk).await,
+        Command::Unit(command) => command.run(desk).await,
         Command::Column(command) => command.run(desk).await,
         Command::Article(command) => command.run(desk).await,
         Command::Notice(command) => command.run(desk).await,
+        Command::Source(command) => command.run(desk, config).await,
         Command::Verify(command) => command.run(desk).await,
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => hub_resume::run(command, desk, config).await,
         Command::RotateKey(command) => command.run(desk).await,
-        Command::Init(_) | Command::Serve { .. } | Command::Demo(_) => Ok(()),
+        Command::Init(_)
+        | Command::Serve { .. }
+        | Command::HarvestClient(_)
+        | Command::Demo(_)
+        | Command::Bench(_) => Ok(()),
     })
     .await
 }

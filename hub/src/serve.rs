@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lianbo_node::clock::{Clock, FlooredClock, SharedClock};
-use lianbo_node::config::database_address;
+use lianbo_node::config::{database_address, host};
 use lianbo_node::entry::SiteId;
 use lianbo_node::journal;
 use lianbo_node::lifecycle::{self, Site};
@@ -14,15 +14,16 @@ use lianbo_node::link::tls::{Acceptor, Connections, Limits, certified_key, incom
 use lianbo_node::ops;
 use lianbo_node::scope::Scope;
 use lianbo_node::store::{Store, StoreError};
-use lianbo_node::web::{self, WebContext};
+use lianbo_node::web::{self, Views, WebContext};
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use crate::config::HubConfig;
+use crate::config::{HubConfig, Listener};
 use crate::enrol::ca::Ca;
 use crate::hub::{Hub, Parts};
+use crate::sources::{self, Poller, Registry};
 use crate::{figures, rpc};
 
 /// How long what is under way may take after a stop; then connections are cut.
@@ -104,10 +105,13 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
         connections: connections.clone(),
         blobs: site.blobs.clone(),
         blob_pace: u64::from(config.blobs.kib_per_second) * 1024,
+        pages_url: config.listen.public.as_ref().and_then(known_as),
         tasks: site.tasks.clone(),
         stop: site.stop.clone(),
     };
     let hub = Hub::start(parts).await?;
+    let (imprint, views) = (Arc::new(config.identity.clone()), Views::default());
+    site.tasks.spawn(views.clone().run(site.store.clone(), site.stop.clone().cancelled_owned()));
     let mut listening = Vec::new();
     for scope in Scope::ALL {
         let Some(wanted) = config.listen.of(scope) else { continue };
@@ -131,10 +135,15 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
             let context = WebContext {
                 store: site.store.clone(),
                 blobs: site.blobs.clone(),
+                end: site.door.end(),
                 site: site.identity.site,
                 title: config.unit.name.clone(),
+                domain: host(wanted.pages_url.as_ref(), address),
+                imprint: imprint.clone(),
+                views: views.clone(),
                 listener: scope,
                 units: true,
+                url: known_as(wanted),
             };
             let stop = site.stop.clone().cancelled_owned();
             site.tasks.spawn(web::serve(listener, web::router(context), stop));
@@ -146,6 +155,10 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
     ops::serve(&site, listener)?;
     let figures = figures::run(hub.clone());
     site.tasks.spawn(figures);
+    let registry = Registry::new(site.store.clone());
+    let (door, own) = (site.door.clone(), site.identity.site);
+    let poller = Poller::new(registry, door, own, shared, &config.sources)?;
+    site.tasks.spawn(sources::duty::run(hub.clone(), poller));
     let keeper = Keeper {
         store: site.store.clone(),
         site: site.identity.site,
@@ -182,6 +195,11 @@ impl Running {
             () = cut => {}
         }
     }
+}
+
+/// Under which address people know the pages of a listener.
+fn known_as(listener: &Listener) -> Option<String> {
+    listener.pages_url.as_ref().map(|url| url.as_str().to_owned())
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::blobs::{Blobs, Limits};
 use crate::scope::Scope;
 use crate::sync::blobs::Night;
+use crate::web::Imprint;
 
 /// The file's name in the data folder.
 pub const FILE: &str = "lianbo.toml";
@@ -62,6 +63,9 @@ pub struct NodeConfig {
     /// The pages for people.
     #[serde(default)]
     pub pages: PagesConfig,
+    /// Who answers for the pages.
+    #[serde(default)]
+    pub identity: Imprint,
     /// Figures for monitoring.
     #[serde(default)]
     pub metrics: MetricsConfig,
@@ -137,6 +141,45 @@ impl BlobsConfig {
     }
 }
 
+/// The address under which people know pages, as `https://HOST[:PORT]`: what stands behind it is a reverse proxy, as a
+/// rule, and does not know it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PagesUrl(String);
+
+impl PagesUrl {
+    /// The address, without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for PagesUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let url = url::Url::parse(&text).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.path() == "/"
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        match url {
+            Some(url) => Ok(Self(url.as_str().trim_end_matches('/').to_owned())),
+            None => Err(format!("{text:?} is no address of pages: write https://HOST")),
+        }
+    }
+}
+
+impl From<PagesUrl> for String {
+    fn from(url: PagesUrl) -> Self {
+        url.0
+    }
+}
+
 /// Pages for people.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -145,12 +188,19 @@ pub struct PagesConfig {
     pub address: SocketAddr,
     /// What an anonymous reader of them sees.
     pub scope: Scope,
+    /// Under which address people know them; feeds name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<PagesUrl>,
 }
 
 impl Default for PagesConfig {
     fn default() -> Self {
         // This machine only: a node is opened to its LAN on purpose, and never by accident.
-        Self { address: SocketAddr::from(([127, 0, 0, 1], 7380)), scope: Scope::Organization }
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 7380)),
+            scope: Scope::Organization,
+            url: None,
+        }
     }
 }
 
@@ -265,6 +315,16 @@ fn set(table: &mut toml::Table, key: &str, value: String) -> Result<(), ()> {
     }
 }
 
+/// The host of pages: the one people know them under, or the address they stand at, if that is one.
+pub fn host(known: Option<&PagesUrl>, address: SocketAddr) -> String {
+    let known = known.and_then(|url| url::Url::parse(url.as_str()).ok());
+    match known.as_ref().and_then(url::Url::host_str) {
+        Some(host) => host.to_owned(),
+        None if address.ip().is_unspecified() => String::new(),
+        None => address.ip().to_string(),
+    }
+}
+
 /// Writes a configuration file into a data folder.
 pub fn save<T: Serialize>(folder: &Path, config: &T) -> Result<(), ConfigError> {
     let path = folder.join(FILE);
@@ -325,6 +385,9 @@ mod tests {
             ("[unit", vec![], "line 1"),
             (TEXT, vec![("LIANBO_PAGES__COLOUR", "red")], "colour"),
             (TEXT, vec![("LIANBO_HUB__CEILING", "secret")], "secret"),
+            (TEXT, vec![("LIANBO_PAGES__URL", "village.example")], "https://HOST"),
+            (TEXT, vec![("LIANBO_PAGES__URL", "https://village.example/a")], "https://HOST"),
+            (TEXT, vec![("LIANBO_PAGES__URL", "file:///etc/passwd")], "https://HOST"),
         ] {
             let folder = folder(text);
             let error = load_with::<NodeConfig>(folder.path(), vars(&variables)).unwrap_err();

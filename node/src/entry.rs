@@ -67,6 +67,10 @@ bytes_newtype!(
     SiteId, 16
 );
 bytes_newtype!(
+    /// The random 128-bit id of a harvester: a program above that reads what a hub publishes, and no site.
+    HarvesterId, 16
+);
+bytes_newtype!(
     /// 化身: the random 128-bit number of one life of a site's data.
     Incarnation, 16
 );

@@ -2,16 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tracing::info;
 
-use crate::config::{NodeConfig, database_address};
+use crate::config::{NodeConfig, database_address, host};
 use crate::entry::SiteId;
 use crate::lifecycle::{self, Site};
 use crate::link::{Drained, FilesPolicy, Uplink};
-use crate::web::{self, WebContext};
+use crate::web::{self, Views, WebContext};
 use crate::{duties, ops};
 
 /// A node that serves.
@@ -69,13 +70,20 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
     let pages = bind(config.pages.address).await?;
     let metrics = bind(config.metrics.address).await?;
     let addresses = (pages.local_addr()?, metrics.local_addr()?);
+    let views = Views::default();
+    site.tasks.spawn(views.clone().run(site.store.clone(), site.stop.clone().cancelled_owned()));
     let context = WebContext {
         store: site.store.clone(),
         blobs: site.blobs.clone(),
+        end: site.door.end(),
         site: site.identity.site,
         title: config.unit.name.clone(),
+        domain: host(config.pages.url.as_ref(), config.pages.address),
+        imprint: Arc::new(config.identity.clone()),
+        views: views.clone(),
         listener: config.pages.scope,
         units: false,
+        url: config.pages.url.as_ref().map(|url| url.as_str().to_owned()),
     };
     let stop = site.stop.clone();
     site.tasks.spawn(web::serve(pages, web::router(context), stop.clone().cancelled_owned()));

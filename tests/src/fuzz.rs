@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lianbo_hub::enrol::ca::Ca;
 use lianbo_hub::recovery::Recovery;
+use lianbo_hub::rpc::messages::Messages;
 use lianbo_node::content::Record;
 use lianbo_node::content::article::TextFormat;
 use lianbo_node::entry::SiteId;
@@ -42,6 +43,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("recovery", recovery),
     ("range", range),
     ("pictures", pictures),
+    ("messages", messages),
 ];
 
 /// The passphrase of the recovery file in the corpus.
@@ -124,7 +126,7 @@ pub fn request(data: &[u8]) {
         Ca::generate("county", SiteId([1; 16]), START_MS, &mut rand::rng()).expect("a CA")
     });
     let (site, hour) = (SiteId([2; 16]), Duration::from_hours(1));
-    if let Ok(chain) = CA.issue_site(data, site, START_MS, hour, &mut rand::rng()) {
+    if let Ok(chain) = CA.issue_client(data, site.into(), START_MS, hour, &mut rand::rng()) {
         let info = certificate_info(&chain[0]).expect("our own certificate reads");
         assert_eq!((info.site, info.hub), (Some(site), None));
     }
@@ -136,6 +138,20 @@ pub fn recovery(data: &[u8]) {
     if let Ok(recovery) = Recovery::open(text, PASSPHRASE) {
         assert!(!recovery.site_key_pem.is_empty());
     }
+}
+
+/// The body of a call that goes on for as long as it likes: messages come out whole, in order, and none is made up.
+pub fn messages(data: &[u8]) {
+    let mut whole = Messages::default();
+    whole.feed(data);
+    let mut taken = 0;
+    while let Ok(Some(message)) = whole.take() {
+        let begin = taken + 5;
+        assert_eq!(data.get(begin..begin + message.len()), Some(&message[..]));
+        taken = begin + message.len();
+        drop(v1::FollowRequest::decode(message));
+    }
+    assert!(taken <= data.len());
 }
 
 /// What each corpus begins with: one valid input of every shape.
@@ -188,7 +204,8 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     let ca = Ca::generate("county", hub, START_MS, &mut rng).expect("a CA");
     let (request, _) = lianbo_node::link::tls::new_csr(unit.site()).expect("a request");
     let year = Duration::from_hours(8760);
-    let site = ca.issue_site(&request, unit.site(), START_MS, year, &mut rng).expect("issued");
+    let site =
+        ca.issue_client(&request, unit.site().into(), START_MS, year, &mut rng).expect("issued");
     let names = ["hub.example".to_owned(), "10.0.0.1".to_owned()];
     let (server, _) = ca.issue_server(hub, &names, START_MS, year, &mut rng).expect("issued");
     seeds.push(("request", "good".into(), request));
@@ -202,6 +219,13 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         ca_certificate_pem: ca.certificate_pem(),
     };
     let sealed = recovery.seal(PASSPHRASE, &mut rng).expect("sealed");
+    let open = v1::follow_request::Message::Open(v1::FollowOpen::default());
+    let ack =
+        v1::follow_request::Message::Ack(v1::LaneCursor { lane: 1, cursor: vec![7; 152].into() });
+    let body = [open, ack].map(|it| v1::FollowRequest { message: Some(it) }.encode_to_vec());
+    let prefixed =
+        body.map(|it| [&[0, 0, 0, 0, u8::try_from(it.len()).expect("short")][..], &it].concat());
+    seeds.push(("messages", "good".into(), prefixed.concat()));
     seeds.push(("recovery", "good".into(), sealed.into_bytes()));
     seeds
 }

@@ -29,6 +29,7 @@ use lianbo_node::link::tls::{ClientPki, new_csr};
 use lianbo_node::scope::{Audience, Scope, may_rise};
 use lianbo_node::store::testing::TestDatabase;
 use lianbo_node::store::{Store, Tx};
+use lianbo_node::web::Imprint;
 use lianbo_node::wire::heights_to_proto;
 use lianbo_proto::v1;
 use rustls::pki_types::PrivateKeyDer;
@@ -73,7 +74,10 @@ impl TestHub {
             .await
             .expect("a fresh database takes a site");
         write_key(folder.path(), &identity);
-        let listener = || Some(Listener { grpc: Some(any_port()), pages: Some(any_port()) });
+        let listener = || {
+            let (grpc, pages) = (Some(any_port()), Some(any_port()));
+            Some(Listener { grpc, pages, ..Listener::default() })
+        };
         let unit =
             UnitConfig { code: "county".to_owned(), name: "测试县委组织部".to_owned() };
         let mut config = HubConfig::new(unit, database.address.clone());
@@ -123,7 +127,8 @@ impl TestHub {
                 Scope::Organization => &mut self.config.listen.organization,
                 Scope::Public => &mut self.config.listen.public,
             };
-            *slot = Some(Listener { grpc: network.grpc, pages: network.pages });
+            let listener = slot.get_or_insert_default();
+            (listener.grpc, listener.pages) = (network.grpc, network.pages);
         }
         self.stop().await;
     }
@@ -253,8 +258,9 @@ impl TestHub {
     pub fn certify_from(&self, site: SiteId, now: i64, validity: Duration) -> ClientPki {
         let (csr, key) = new_csr(site).expect("a request");
         let ca = &self.hub().ca;
-        let chain =
-            ca.issue_site(&csr, site, now, validity, &mut rand::rng()).expect("a certificate");
+        let chain = ca
+            .issue_client(&csr, site.into(), now, validity, &mut rand::rng())
+            .expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
         ClientPki { ca: ca.certificate().clone(), chain, key }
     }
@@ -300,7 +306,8 @@ impl TestNode {
                 blob_kib_per_second: 0,
             },
             blobs: BlobsConfig::default(),
-            pages: PagesConfig { address: any_port(), scope: ceiling },
+            pages: PagesConfig { address: any_port(), scope: ceiling, ..PagesConfig::default() },
+            identity: Imprint::default(),
             metrics: MetricsConfig { address: any_port() },
             log: LogConfig::default(),
         };

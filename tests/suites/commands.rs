@@ -1,5 +1,6 @@
 //! The commands of both programs, as people and scripts run them: real processes on throw-away folders.
 
+mod adoption;
 mod articles;
 mod help;
 mod hub;

@@ -3,6 +3,7 @@
 
 mod arrows;
 mod audience;
+mod bench;
 mod blobs;
 mod commands;
 mod damage;

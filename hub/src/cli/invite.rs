@@ -14,13 +14,14 @@ use crate::enrol::invite::Invite;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Make a one-time token with which a unit's node joins; it is printed alone, the command to use it on stderr
+/// Make a one-time token with which a unit's node joins, or a harvester (省级采集); it is printed alone, the command
+/// to use it on stderr
 #[derive(Clone, Debug, Args)]
 pub struct Command {
-    /// Code of the unit: lower-case letters, digits and hyphens
+    /// Code of the unit or the harvester: lower-case letters, digits and hyphens
     #[arg(long)]
     code: String,
-    /// Name (名称) of the unit
+    /// Name (名称) of the unit or the harvester
     #[arg(long)]
     name: String,
     /// Code of the unit it stands under in the tree of organisations; at the top if not given
@@ -28,8 +29,11 @@ pub struct Command {
     parent: Option<String>,
     /// The narrowest scope its site may hold: internal only for a node on the department's own LAN,
     /// organization for one on the private network, public for one on the internet
-    #[arg(long, value_name = "SCOPE")]
-    ceiling: Scope,
+    #[arg(long, value_name = "SCOPE", required_unless_present = "harvester")]
+    ceiling: Option<Scope>,
+    /// For a program that takes over what this hub publishes, and is no site: it sees what is public, nothing else
+    #[arg(long, conflicts_with_all = ["ceiling", "parent"])]
+    harvester: bool,
     /// How many days the token is good for
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(i64).range(1..=90))]
     days: i64,
@@ -46,17 +50,19 @@ impl Command {
         let token = Token { secret: rand::rng().random(), ca_fingerprint };
         let now = desk.now();
         let parent = self.parent.unwrap_or_default();
+        let ceiling = self.ceiling.unwrap_or(Scope::Public);
         let invite = Invite {
             id: token.invite_id(),
             unit: Unit { code: self.code, name: self.name, parent },
-            ceiling: self.ceiling,
+            ceiling,
+            harvester: self.harvester,
             created_ms: now,
             expires_ms: now + self.days * DAY_MS,
         };
         let mut tx = desk.site.store.write().await?;
         invite.save(&mut tx).await?;
         tx.commit().await?;
-        let url = self.url.unwrap_or_else(|| address(config, self.ceiling));
+        let url = self.url.unwrap_or_else(|| address(config, ceiling));
         let text = token.to_text();
         let value = serde_json::json!({
             "token": *text,
@@ -64,12 +70,17 @@ impl Command {
             "invite": invite.id,
             "unit": invite.unit,
             "ceiling": invite.ceiling,
+            "harvester": invite.harvester,
             "expires_ms": invite.expires_ms,
         });
         if !desk.out.json {
+            let (whose, command) = match invite.harvester {
+                false => ("unit's", "lianbo-node join"),
+                true => ("harvester's", "lianbo-hub harvest-client join"),
+            };
             note(&format!(
-                "good once, until {} (Beijing time); treat it as a password. On the unit's machine:\n  \
-                 lianbo-node join {url} - --data DIR    # then paste the token",
+                "good once, until {} (Beijing time); treat it as a password. On the {whose} machine:\n  \
+                 {command} {url} - --data DIR    # then paste the token",
                 time::beijing_text(invite.expires_ms)
             ));
         }

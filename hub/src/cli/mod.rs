@@ -1,6 +1,9 @@
 //! The commands only a hub has, one verb per file. Those of every site are in `lianbo_node::cli`.
 
 pub mod article;
+pub mod bench;
+pub mod harvest_client;
+pub mod harvesters;
 pub mod init;
 pub mod invite;
 pub mod notice;
@@ -8,6 +11,8 @@ pub mod release;
 pub mod resume;
 pub mod revoke;
 pub mod sites;
+pub mod source;
+pub mod unit;
 
 use lianbo_node::content::Record;
 use lianbo_node::content::site::{Enrolment, Unit};

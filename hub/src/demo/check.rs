@@ -12,10 +12,10 @@ use lianbo_node::store::Tx;
 
 use super::county::{County, Pages, SiteHere};
 use super::expect::{Row, rows};
-use super::fetch::Fetch;
 use super::plant::Planted;
 use super::script::Place;
 use super::settle::{receipts, settle};
+use crate::local::fetch::Fetch;
 
 /// Widest a title gets in the table, in terminal columns.
 const TITLE: usize = 34;
@@ -144,7 +144,7 @@ async fn on_page(
 
 /// What is wrong with a thing in a store; `None` if nothing is.
 async fn in_store(site: &SiteHere, row: &Row, expected: bool) -> anyhow::Result<Option<String>> {
-    let reader = Reader { site: Some(site.id), ceiling: Scope::Internal };
+    let reader = Reader::desk(site.id);
     let mut tx = site.store.read().await?;
     let title = if row.article {
         article::get(&mut tx, reader, row.site, row.id).await?.map(|it| it.line.title)

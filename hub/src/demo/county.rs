@@ -14,9 +14,9 @@ use lianbo_node::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::processes::{Programs, Server, ask};
 use super::script::Place;
 use crate::config::{HubConfig, ListenConfig, Listener};
+use crate::local::processes::{Programs, Server, ask};
 
 /// Whatever port is free.
 const FREE: &str = "127.0.0.1:0";
@@ -130,7 +130,11 @@ impl County {
         let mut config: HubConfig = config::load_with(&data, std::iter::empty())?;
         let listener = |scope: Scope| -> anyhow::Result<Option<Listener>> {
             let at = |what: &str| socket(server.address(&format!("{scope} {what}"))?);
-            Ok(Some(Listener { grpc: Some(at("grpc")?), pages: Some(at("pages")?) }))
+            Ok(Some(Listener {
+                grpc: Some(at("grpc")?),
+                pages: Some(at("pages")?),
+                ..Listener::default()
+            }))
         };
         config.listen = ListenConfig {
             internal: listener(Scope::Internal)?,

@@ -3,11 +3,9 @@
 mod check;
 mod county;
 mod expect;
-mod fetch;
 mod guide;
 mod live;
 mod plant;
-mod processes;
 mod script;
 mod settle;
 
@@ -18,10 +16,10 @@ use anyhow::Context as _;
 use lianbo_node::cli::print;
 use lianbo_node::ops;
 
+use crate::local::fetch::Fetch;
+use crate::local::processes::Programs;
 use county::{County, Folder};
-use fetch::Fetch;
 use live::View;
-use processes::Programs;
 
 /// Longest `--check` may take.
 const LIMIT: Duration = Duration::from_mins(1);

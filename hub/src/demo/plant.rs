@@ -8,8 +8,8 @@ use lianbo_node::clock::{Clock as _, SystemClock};
 use lianbo_node::entry::RecordId;
 
 use super::county::County;
-use super::fetch::Fetch;
 use super::script::{NOTICES, Notice, PIECES, Piece, Place, To};
+use crate::local::fetch::Fetch;
 
 const HOUR_MS: i64 = 3_600_000;
 /// How often is looked whether something has come.
@@ -152,9 +152,9 @@ pub(super) async fn until(
     article: bool,
 ) -> anyhow::Result<()> {
     use lianbo_node::content::{FindError, article, notice};
-    use lianbo_node::scope::{Reader, Scope};
+    use lianbo_node::scope::Reader;
     let site = county.site(place)?;
-    let reader = Reader { site: Some(site.id), ceiling: Scope::Internal };
+    let reader = Reader::desk(site.id);
     let wait = async {
         loop {
             let mut tx = site.store.read().await?;

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lianbo_node::entry::SiteId;
-use lianbo_node::link::tls::{certificates_from_pem, hub_name, pem_text, site_uri, write_file};
+use lianbo_node::link::tls::{
+    Peer, certificates_from_pem, hub_name, peer_uri, pem_text, write_file,
+};
 use rand::{CryptoRng, RngExt};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -165,29 +167,33 @@ impl Ca {
         Zeroizing::new(self.issuer.key().serialize_pem())
     }
 
-    /// A certificate for the site `site` with the key in the request (PKCS #10, DER), good from five
+    /// A certificate for a site or a harvester with the key in the request (PKCS #10, DER), good from five
     /// minutes before `now_ms` for `validity` after it. Returns the chain: the leaf alone, since every
     /// hub knows its own CA.
-    pub fn issue_site(
+    pub fn issue_client(
         &self,
         csr_der: &[u8],
-        site: SiteId,
+        client: Peer,
         now_ms: i64,
         validity: Duration,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<CertificateDer<'static>>, CaError> {
         let key = requested_key(csr_der)?;
         let mut params = params(now_ms, validity, self.ends, rng)?;
-        params.distinguished_name.push(DnType::CommonName, site.to_string());
-        params.subject_alt_names = vec![SanType::URI(site_uri(site).try_into()?)];
+        let id = match client {
+            Peer::Site(site) => site.to_string(),
+            Peer::Harvester(harvester) => harvester.to_string(),
+        };
+        params.distinguished_name.push(DnType::CommonName, id);
+        params.subject_alt_names = vec![SanType::URI(peer_uri(client).try_into()?)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        // Not for servers: a site must not be able to pose as the hub.
+        // Not for servers: a client must not be able to pose as the hub.
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         Ok(vec![params.signed_by(&key, &self.issuer)?.der().clone()])
     }
 
     /// A fresh key and a certificate for this hub's own listeners: the name nodes verify, `localhost`,
-    /// and `names` (DNS names or IP addresses). Validity as in [`Ca::issue_site`]. Returns the chain,
+    /// and `names` (DNS names or IP addresses). Validity as in [`Ca::issue_client`]. Returns the chain,
     /// the CA at its end so that a joining site can find the certificate its token pins, and the key.
     pub fn issue_server(
         &self,
@@ -303,7 +309,7 @@ mod tests {
     }
 
     fn site(ca: &Ca, csr: &[u8]) -> Result<CertificateDer<'static>, CaError> {
-        Ok(ca.issue_site(csr, SITE, NOW, DAY, &mut rand::rng())?.remove(0))
+        Ok(ca.issue_client(csr, SITE.into(), NOW, DAY, &mut rand::rng())?.remove(0))
     }
 
     /// A request with whatever a hostile node may put into it.
@@ -335,7 +341,7 @@ mod tests {
         let ca = ca();
         let key = KeyPair::generate().unwrap();
         let mut greedy = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        greedy.subject_alt_names.push(SanType::URI(site_uri(HUB).try_into().unwrap()));
+        greedy.subject_alt_names.push(SanType::URI(peer_uri(HUB.into()).try_into().unwrap()));
         greedy.subject_alt_names.push(SanType::DnsName(hub_name(HUB).try_into().unwrap()));
         greedy.distinguished_name.push(DnType::CommonName, HUB.to_string());
         greedy.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -388,13 +394,13 @@ mod tests {
         let ca = ca();
         let (csr, _) = new_csr(SITE).unwrap();
         let mut rng = rand::rng();
-        let long = ca.issue_site(&csr, SITE, NOW, DAY * 365 * 100, &mut rng).unwrap();
+        let long = ca.issue_client(&csr, SITE.into(), NOW, DAY * 365 * 100, &mut rng).unwrap();
         let ends = certificate_info(ca.certificate()).unwrap().not_after_ms;
         assert_eq!(certificate_info(&long[0]).unwrap().not_after_ms, ends);
         let serial = |leaf: &CertificateDer<'_>| certificate_info(leaf).unwrap().serial;
         assert_ne!(serial(&long[0]), serial(&site(&ca, &csr).unwrap()));
         assert!(matches!(
-            ca.issue_site(&csr, SITE, i64::MAX, DAY, &mut rng),
+            ca.issue_client(&csr, SITE.into(), i64::MAX, DAY, &mut rng),
             Err(CaError::Time(_))
         ));
     }
@@ -435,7 +441,7 @@ mod tests {
         assert_eq!((seen.ca().as_ref(), seen.site()), (Some(ca.certificate()), Some(HUB)));
 
         let (csr, key) = new_csr(SITE).unwrap();
-        let chain = ca.issue_site(&csr, SITE, NOW, DAY, &mut rand::rng()).unwrap();
+        let chain = ca.issue_client(&csr, SITE.into(), NOW, DAY, &mut rand::rng()).unwrap();
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
         let pki = ClientPki { ca: seen.ca().unwrap(), chain, key };
         let own = watch::channel(pki.certified_key().unwrap()).1;

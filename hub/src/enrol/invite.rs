@@ -1,10 +1,10 @@
-//! Invitations: one-time tokens with everything the hub decides about a unit's site beforehand.
+//! Invitations: one-time tokens with everything the hub decides beforehand about a unit's site, or a harvester.
 
 use lianbo_node::args;
 use lianbo_node::content;
 use lianbo_node::content::BadText;
 use lianbo_node::content::site::Unit;
-use lianbo_node::entry::{RecordId, SiteId};
+use lianbo_node::entry::RecordId;
 use lianbo_node::link::token::invite_id;
 use lianbo_node::scope::Scope;
 use lianbo_node::store::{StoreError, Tx};
@@ -14,10 +14,12 @@ use lianbo_node::store::{StoreError, Tx};
 pub struct Invite {
     /// Names it: a digest of its secret, which itself is not kept.
     pub id: RecordId,
-    /// Who will run the site.
+    /// Who will run the site; of a harvester, code and name.
     pub unit: Unit,
-    /// The narrowest scope the site will hold.
+    /// The narrowest scope the site will hold. A harvester sees what is public.
     pub ceiling: Scope,
+    /// For a harvester and not for a site.
+    pub harvester: bool,
     /// When it was made, milliseconds since 1970-01-01 UTC.
     pub created_ms: i64,
     /// When it expires.
@@ -38,8 +40,11 @@ pub enum InviteError {
     /// Too late.
     #[error("this token has expired; ask the hub's operator for a new one")]
     Expired,
-    /// The unit has a site already.
-    #[error("the unit {0:?} has a site already; revoke that one first, or give another code")]
+    /// Made for a harvester, and a node asks; or the other way round.
+    #[error("{0}")]
+    OtherKind(&'static str),
+    /// The unit has a site already, or a harvester has its code.
+    #[error("{0:?} has joined already; revoke that one first, or give another code")]
     Taken(String),
     /// The description of the unit is not acceptable.
     #[error("{0}")]
@@ -62,8 +67,8 @@ impl Invite {
             return Err(InviteError::NoParent(parent.clone()));
         }
         let sql = "INSERT INTO invites \
-                   (invite, unit_code, unit_name, parent_code, ceiling, created_ms, expires_ms) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+                   (invite, unit_code, unit_name, parent_code, ceiling, created_ms, expires_ms, harvester) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let unit = &self.unit;
         let values = args![
             self.id,
@@ -72,20 +77,27 @@ impl Invite {
             &unit.parent,
             self.ceiling,
             self.created_ms,
-            self.expires_ms
+            self.expires_ms,
+            self.harvester
         ];
         tx.execute(sql, values).await?;
         Ok(())
     }
 
-    /// The invitation a secret opens, if it is still good at `now` (milliseconds since 1970-01-01 UTC).
-    pub async fn find(tx: &mut Tx, secret: &[u8], now: i64) -> Result<Self, InviteError> {
+    /// The invitation a secret opens for a site or for a harvester, if it is still good at `now` (milliseconds since
+    /// 1970-01-01 UTC).
+    pub async fn find(
+        tx: &mut Tx,
+        secret: &[u8],
+        harvester: bool,
+        now: i64,
+    ) -> Result<Self, InviteError> {
         let id = invite_id(secret);
         // Spent invitations come back with the signed enrolments even if this table was lost.
         if content::site::invite_spent(tx, id).await?.is_some() {
             return Err(InviteError::Spent);
         }
-        let sql = "SELECT unit_code, unit_name, parent_code, ceiling, created_ms, expires_ms \
+        let sql = "SELECT unit_code, unit_name, parent_code, ceiling, created_ms, expires_ms, harvester \
                    FROM invites WHERE invite = $1";
         let row = tx.optional(sql, args![id]).await?.ok_or(InviteError::Forged)?;
         let invite = Self {
@@ -94,7 +106,21 @@ impl Invite {
             ceiling: row.get(3)?,
             created_ms: row.get(4)?,
             expires_ms: row.get(5)?,
+            harvester: row.get(6)?,
         };
+        match (invite.harvester, harvester) {
+            (true, false) => {
+                return Err(InviteError::OtherKind(
+                    "this token is for a harvester: use it with `lianbo-hub harvest-client join`",
+                ));
+            }
+            (false, true) => {
+                return Err(InviteError::OtherKind(
+                    "this token is for a unit's node: use it with `lianbo-node join`",
+                ));
+            }
+            _ => {}
+        }
         if invite.expires_ms <= now {
             return Err(InviteError::Expired);
         }
@@ -103,10 +129,10 @@ impl Invite {
     }
 }
 
-/// A unit has one site; a revoked one makes room.
-async fn check_free(tx: &mut Tx, code: &str) -> Result<Option<SiteId>, InviteError> {
-    match content::site::by_code(tx, code).await? {
-        Some(view) if view.revoked.is_none() => Err(InviteError::Taken(code.to_owned())),
-        _ => Ok(None),
-    }
+/// A unit has one site, and no harvester its code; a revoked one makes room.
+async fn check_free(tx: &mut Tx, code: &str) -> Result<(), InviteError> {
+    let site = content::site::by_code(tx, code).await?.is_some_and(|it| it.revoked.is_none());
+    let harvester =
+        content::harvester::by_code(tx, code).await?.is_some_and(|it| it.revoked.is_none());
+    if site || harvester { Err(InviteError::Taken(code.to_owned())) } else { Ok(()) }
 }

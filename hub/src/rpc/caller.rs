@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lianbo_node::entry::{Lane, SiteId};
 use lianbo_node::ingest::IngestError;
-use lianbo_node::link::tls::PeerInfo;
+use lianbo_node::link::tls::{Peer, PeerInfo};
 use lianbo_node::scope::{Reader, Scope};
 use lianbo_node::store::StoreError;
 use lianbo_node::sync::filter::{Filter, Subscription};
@@ -49,11 +49,19 @@ impl Service {
             .extensions()
             .get::<PeerInfo>()
             .ok_or_else(|| Status::internal("the connection does not say who calls"))?;
-        let site = peer.site.ok_or_else(|| {
-            Status::unauthenticated(
-                "this call needs a client certificate; join first with an invitation",
-            )
-        })?;
+        let site = match peer.peer {
+            Some(Peer::Site(site)) => site,
+            Some(Peer::Harvester(_)) => {
+                return Err(Status::permission_denied(
+                    "this call is for sites; a harvester calls the service Harvest",
+                ));
+            }
+            None => {
+                return Err(Status::unauthenticated(
+                    "this call needs a client certificate; join first with an invitation",
+                ));
+            }
+        };
         match self.hub.members().sites.get(&site) {
             Some(member) if member.revoked => Err(Status::permission_denied(
                 "this site was revoked; ask the hub's operator for a new invitation",

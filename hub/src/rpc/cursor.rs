@@ -5,7 +5,6 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use lianbo_node::entry::{Hash, RecordId};
 use lianbo_node::journal::{End, Meta};
-use lianbo_node::sync::filter::Filter;
 
 const CONTEXT: &[u8] = b"lianbo.v1.cursor\0";
 const NONCE: usize = 12;
@@ -41,9 +40,9 @@ pub(crate) enum Verdict {
 }
 
 impl Cursor {
-    /// A cursor of this journal.
-    pub(crate) fn new(meta: &Meta, filter: &Filter, end: End) -> Self {
-        Self { journal: meta.journal, epoch: meta.epoch, filter: filter.digest(), end }
+    /// A cursor of this journal, made with the filter of this digest.
+    pub(crate) fn new(meta: &Meta, filter: Hash, end: End) -> Self {
+        Self { journal: meta.journal, epoch: meta.epoch, filter, end }
     }
 
     /// Seals it. `nonce` is fresh randomness.
@@ -81,13 +80,9 @@ impl Cursor {
         })
     }
 
-    /// Judges it against the journal as it is: `rolling_here` is the rolling hash at its position now.
-    pub(crate) fn judge(
-        &self,
-        meta: &Meta,
-        filter: &Filter,
-        rolling_here: Option<Hash>,
-    ) -> Verdict {
+    /// Judges it against the journal as it is, for a reader with the filter of this digest: `rolling_here` is
+    /// the rolling hash at its position now.
+    pub(crate) fn judge(&self, meta: &Meta, filter: Hash, rolling_here: Option<Hash>) -> Verdict {
         if self.journal != meta.journal
             || self.epoch != meta.epoch
             || rolling_here != Some(self.end.rolling)
@@ -95,7 +90,7 @@ impl Cursor {
             Verdict::OtherJournal {
                 proven: self.journal == meta.journal && self.epoch == meta.epoch,
             }
-        } else if self.filter != filter.digest() {
+        } else if self.filter != filter {
             Verdict::OtherFilter
         } else {
             Verdict::Good(self.end.position)
@@ -108,19 +103,21 @@ mod tests {
     use super::*;
     use lianbo_node::entry::{Lane, SiteId};
     use lianbo_node::scope::{Reader, Scope};
+    use lianbo_node::sync::filter::Filter;
 
     fn meta() -> Meta {
         Meta::generate(SiteId([1; 16]), &mut rand::rng())
     }
 
-    fn filter(ceiling: Scope) -> Filter {
-        Filter {
+    fn filter(ceiling: Scope) -> Hash {
+        let filter = Filter {
             reader: Reader::site(SiteId([2; 16]), ceiling, ceiling),
             trunk: SiteId([1; 16]),
             lane: Lane::Content,
             subscriptions: Vec::new(),
             refill: false,
-        }
+        };
+        filter.digest()
     }
 
     const END: End = End { position: 42, rolling: Hash([7; 32]) };
@@ -128,19 +125,18 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_and_every_cursor_has_the_same_length() {
         let meta = meta();
-        let cursor = Cursor::new(&meta, &filter(Scope::Public), END);
+        let cursor = Cursor::new(&meta, filter(Scope::Public), END);
         let sealed = cursor.seal(&meta.cursor_key, [3; 12]);
         assert_eq!(Cursor::open(&meta.cursor_key, &sealed), Some(cursor));
         let far = End { position: i64::MAX, ..END };
-        let other = Cursor::new(&meta, &filter(Scope::Public), far).seal(&meta.cursor_key, [4; 12]);
+        let other = Cursor::new(&meta, filter(Scope::Public), far).seal(&meta.cursor_key, [4; 12]);
         assert_eq!(sealed.len(), other.len());
     }
 
     #[test]
     fn a_forged_or_foreign_cursor_does_not_open() {
         let meta = meta();
-        let sealed =
-            Cursor::new(&meta, &filter(Scope::Public), END).seal(&meta.cursor_key, [3; 12]);
+        let sealed = Cursor::new(&meta, filter(Scope::Public), END).seal(&meta.cursor_key, [3; 12]);
         for index in 0..sealed.len() {
             let mut broken = sealed.to_vec();
             broken[index] ^= 1;
@@ -154,16 +150,16 @@ mod tests {
     fn a_lost_journal_another_filter_and_a_good_cursor_are_told_apart() {
         let meta = meta();
         let filter_ = filter(Scope::Organization);
-        let cursor = Cursor::new(&meta, &filter_, END);
-        assert_eq!(cursor.judge(&meta, &filter_, Some(END.rolling)), Verdict::Good(42));
+        let cursor = Cursor::new(&meta, filter_, END);
+        assert_eq!(cursor.judge(&meta, filter_, Some(END.rolling)), Verdict::Good(42));
         let wider = filter(Scope::Public);
-        assert_eq!(cursor.judge(&meta, &wider, Some(END.rolling)), Verdict::OtherFilter);
+        assert_eq!(cursor.judge(&meta, wider, Some(END.rolling)), Verdict::OtherFilter);
         let lost = Verdict::OtherJournal { proven: true };
-        assert_eq!(cursor.judge(&meta, &filter_, None), lost);
-        assert_eq!(cursor.judge(&meta, &filter_, Some(Hash([8; 32]))), lost);
+        assert_eq!(cursor.judge(&meta, filter_, None), lost);
+        assert_eq!(cursor.judge(&meta, filter_, Some(Hash([8; 32]))), lost);
         let mut renewed = meta.clone();
         renewed.renew(&mut rand::rng());
         let unproven = Verdict::OtherJournal { proven: false };
-        assert_eq!(cursor.judge(&renewed, &filter_, Some(END.rolling)), unproven);
+        assert_eq!(cursor.judge(&renewed, filter_, Some(END.rolling)), unproven);
     }
 }

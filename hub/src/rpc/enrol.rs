@@ -38,9 +38,9 @@ impl v1::enrol_server::Enrol for Service {
         let chain = self
             .hub
             .ca
-            .issue_site(
+            .issue_client(
                 &request.into_inner().csr,
-                site,
+                site.into(),
                 now_ms,
                 self.hub.certificate,
                 &mut rand::rng(),
@@ -65,18 +65,11 @@ async fn join(hub: &Arc<Hub>, join: v1::JoinRequest) -> Result<v1::JoinResponse,
     verify_join_proof(site, key, &join.csr, &join.proof)
         .map_err(|_| Status::invalid_argument("the proof of the site's key does not hold"))?;
     let now = hub.clock.now();
-    // Before the token is spent: a machine with a wrong clock could not use what it would get.
-    if now.abs_diff(join.now_ms) > MAX_SKEW_MS.unsigned_abs() {
-        return Err(Status::failed_precondition(format!(
-            "this machine's clock says {}, the hub's says {}; set the clock, then use the same token again",
-            instant(join.now_ms),
-            instant(now),
-        )));
-    }
+    check_clock(now, join.now_ms)?;
     // The certificate is made first: a request that cannot be certified must not spend the token.
     let chain = hub
         .ca
-        .issue_site(&join.csr, site, now, hub.certificate, &mut rand::rng())
+        .issue_client(&join.csr, site.into(), now, hub.certificate, &mut rand::rng())
         .map_err(|error| bad_csr(&error))?;
     let invite = enrol(hub, site, key, &join.secret).await?;
     hub.refresh_members().await.map_err(|error| store_failed(&error))?;
@@ -94,30 +87,56 @@ async fn join(hub: &Arc<Hub>, join: v1::JoinRequest) -> Result<v1::JoinResponse,
     })
 }
 
+/// Before the token is spent: a machine with a wrong clock could not use what it would get.
+pub(super) fn check_clock(here: i64, there: i64) -> Result<(), Status> {
+    if here.abs_diff(there) <= MAX_SKEW_MS.unsigned_abs() {
+        return Ok(());
+    }
+    Err(Status::failed_precondition(format!(
+        "this machine's clock says {}, the hub's says {}; set the clock, then use the same token again",
+        instant(there),
+        instant(here),
+    )))
+}
+
 /// Spends the token and signs the enrolment, in one transaction.
 async fn enrol(hub: &Hub, site: SiteId, key: PublicKey, secret: &[u8]) -> Result<Invite, Status> {
     if hub.members().sites.get(&site).is_some_and(|member| !member.revoked) {
         return Err(Status::already_exists("this site has joined already"));
     }
+    spend(hub, secret, false, move |invite| {
+        let enrolment = Enrolment {
+            site,
+            key,
+            unit: invite.unit.clone(),
+            ceiling: invite.ceiling,
+            invite: Some(invite.id),
+            hub: false,
+        };
+        Draft::new(enrolment.audience(), Record::Enrolment(enrolment))
+    })
+    .await
+}
+
+/// Spends a token made for a site or for a harvester; what `entry` makes of its invitation is signed in the same
+/// transaction.
+pub(super) async fn spend(
+    hub: &Hub,
+    secret: &[u8],
+    harvester: bool,
+    entry: impl FnOnce(&Invite) -> Draft + Send + 'static,
+) -> Result<Invite, Status> {
     let now = hub.clock.now();
     let (found, chosen) = tokio::sync::oneshot::channel();
     let secret = secret.to_vec();
     let plan: Plan = Box::new(move |tx| {
         Box::pin(async move {
-            let invite = match Invite::find(tx, &secret, now).await {
+            let invite = match Invite::find(tx, &secret, harvester, now).await {
                 Ok(invite) => invite,
                 Err(InviteError::Store(error)) => return Err(PlanError::Store(error)),
                 Err(error) => return Err(PlanError::Refused(error.into())),
             };
-            let enrolment = Enrolment {
-                site,
-                key,
-                unit: invite.unit.clone(),
-                ceiling: invite.ceiling,
-                invite: Some(invite.id),
-                hub: false,
-            };
-            let draft = Draft::new(enrolment.audience(), Record::Enrolment(enrolment));
+            let draft = entry(&invite);
             if found.send(invite).is_err() {
                 return Ok(Vec::new());
             }
@@ -140,7 +159,7 @@ async fn enrol(hub: &Hub, site: SiteId, key: PublicKey, secret: &[u8]) -> Result
     }
 }
 
-fn bad_csr(error: &CaError) -> Status {
+pub(super) fn bad_csr(error: &CaError) -> Status {
     Status::invalid_argument(format!("certificate request: {error}"))
 }
 

@@ -119,7 +119,7 @@ impl Service {
                         journal::rolling_at(&mut self.hub.store.read().await?, position).await
                     };
                     let here = here.await.map_err(|error| store_failed(&error))?;
-                    cursor.judge(&meta, &filter, here)
+                    cursor.judge(&meta, filter.digest(), here)
                 }
             };
             match verdict {

@@ -1,11 +1,13 @@
-//! The services a hub offers to the sites beneath it; one verb per file.
+//! The services a hub offers, to the sites beneath it and to harvesters; one verb per file.
 
 mod blob;
 mod caller;
 pub(crate) mod cursor;
 mod enrol;
 mod follow;
+mod harvest;
 mod hello;
+pub mod messages;
 mod offer;
 mod pull;
 mod push;
@@ -15,6 +17,7 @@ pub(crate) mod seats;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::routing::post;
 use futures_util::Stream;
 use lianbo_node::link::tls::PeerInfo;
 use lianbo_node::scope::Scope;
@@ -22,6 +25,7 @@ use lianbo_node::wire::MAX_FRAME;
 use lianbo_proto::v1;
 use lianbo_proto::v1::blobs_server::BlobsServer;
 use lianbo_proto::v1::enrol_server::EnrolServer;
+use lianbo_proto::v1::harvest_server::HarvestServer;
 use lianbo_proto::v1::sync_server::SyncServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::service::Routes;
@@ -35,8 +39,15 @@ use crate::hub::Hub;
 pub(crate) const WINDOW: usize = 4 * 1024 * 1024;
 /// Largest request: a frame and its wrapping.
 const MAX_MESSAGE: usize = MAX_FRAME + 64 * 1024;
-/// Calls under way on one connection; a node needs three.
+/// Largest request where none carries a frame.
+const MAX_SMALL: usize = 64 * 1024;
+/// Largest request that carries a piece of a file.
+const MAX_PIECE: usize = 512 * 1024;
+/// Calls under way on one connection; a node needs seven.
 const STREAMS_PER_CONNECTION: u32 = 32;
+
+/// Where Follow is.
+const FOLLOW: &str = "/lianbo.v1.Sync/Follow";
 
 /// The services of one listener, by its scope.
 #[derive(Clone, Debug)]
@@ -61,17 +72,25 @@ where
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<SyncServer<Service>>().await;
     reporter.set_serving::<EnrolServer<Service>>().await;
+    reporter.set_serving::<HarvestServer<Service>>().await;
     reporter.set_serving::<BlobsServer<Service>>().await;
     let sync = SyncServer::new(service.clone())
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
-    let blobs = BlobsServer::new(service.clone()).max_decoding_message_size(512 * 1024);
-    let enrol = EnrolServer::new(service).max_decoding_message_size(64 * 1024);
+    let follow = service.clone();
+    let enrol = EnrolServer::new(service.clone()).max_decoding_message_size(MAX_SMALL);
+    let blobs = BlobsServer::new(service.clone()).max_decoding_message_size(MAX_PIECE);
+    let harvest = HarvestServer::new(service).max_decoding_message_size(MAX_SMALL);
     let mut routes = Routes::default();
-    routes = routes.add_service(sync).add_service(enrol).add_service(blobs).add_service(health);
+    routes = routes.add_service(sync).add_service(enrol).add_service(harvest).add_service(blobs);
+    routes = routes.add_service(health);
     if let Some(reflection) = reflection() {
         routes = routes.add_service(reflection);
     }
+    // Follow goes past tonic's reader and encoder, which keep their largest buffers for as long as a call lasts.
+    let router = std::mem::take(routes.axum_router_mut());
+    *routes.axum_router_mut() =
+        router.route(FOLLOW, post(async move |request| follow.serve_follow(request).await));
     Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
@@ -127,7 +146,8 @@ impl v1::sync_server::Sync for Service {
         &self,
         request: Request<Streaming<v1::FollowRequest>>,
     ) -> Result<Response<Self::FollowStream>, Status> {
-        self.answer_follow(request).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        self.answer_follow(caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn offer(

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::args;
 use crate::entry::{Hash, SiteId};
+use crate::journal::Edition;
 use crate::store::{StoreError, Tx};
 
 /// A file that entries held here name and that is not here.
@@ -42,7 +43,11 @@ pub async fn next_want(
 pub async fn ask(tx: &mut Tx, hash: Hash, site: SiteId, size: u64) -> Result<bool, StoreError> {
     let sql = "INSERT INTO blob_wants (blob, site, size, asked) VALUES ($1, $2, $3, 1) \
                ON CONFLICT (blob, site) DO UPDATE SET asked = 1, next_ms = 0 WHERE blob_wants.asked = 0";
-    Ok(tx.execute(sql, args![hash, site, size]).await? > 0)
+    let news = tx.execute(sql, args![hash, site, size]).await? > 0;
+    if news {
+        Edition::touch(tx).await?;
+    }
+    Ok(news)
 }
 
 /// Which of these files somebody asked for.

@@ -15,7 +15,7 @@ use crate::link::tls::write_file;
 /// The default database's file.
 const DATABASE: &str = "lianbo.db";
 /// Everything that makes a folder a site's. `-wal` and `-shm` are SQLite's.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     config::FILE,
     KEY_FILE,
     "ca.crt",
@@ -23,6 +23,7 @@ const FILES: [&str; 10] = [
     "tls.crt",
     "tls.key",
     "tls.next",
+    "harvest.cursor",
     DATABASE,
     "lianbo.db-wal",
     "lianbo.db-shm",

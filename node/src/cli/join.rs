@@ -70,6 +70,7 @@ impl Command {
             },
             blobs: BlobsConfig::default(),
             pages: PagesConfig::default(),
+            identity: crate::web::Imprint::default(),
             metrics: MetricsConfig::default(),
             log: LogConfig::default(),
         };
@@ -85,7 +86,7 @@ impl Command {
 }
 
 /// What to do about a token that does not do.
-const ASK: &str =
+pub const ASK: &str =
     "if that does not help, ask the hub's operator for a new token (lianbo-hub invite)";
 
 async fn keep(
@@ -126,7 +127,8 @@ fn said(out: Output, folder: &Path, joined: &Joined) -> anyhow::Result<()> {
     })
 }
 
-fn advice(error: JoinError) -> anyhow::Error {
+/// A join that failed, with what to do about it.
+pub fn advice(error: JoinError) -> anyhow::Error {
     let next = match &error {
         JoinError::Unreachable { .. } => {
             "see that the address and port are right, that the hub serves, and that no firewall stands \

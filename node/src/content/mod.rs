@@ -4,6 +4,8 @@ pub mod article;
 pub mod column;
 pub mod files;
 pub mod first_seen;
+pub mod harvester;
+pub mod html;
 mod journal;
 mod newest;
 pub mod notice;
@@ -52,6 +54,8 @@ pub enum Record {
     Retraction(retraction::Retraction),
     /// A hub's word on when it first held entries.
     FirstSeen(first_seen::FirstSeen),
+    /// A hub lets a harvester in.
+    Harvester(harvester::Harvester),
     /// 栏目.
     Column(column::Column),
     /// 稿件, one revision.
@@ -73,7 +77,8 @@ impl Record {
             | Self::KeyChange(_)
             | Self::Revocation(_)
             | Self::Retraction(_)
-            | Self::FirstSeen(_) => Lane::Control,
+            | Self::FirstSeen(_)
+            | Self::Harvester(_) => Lane::Control,
             Self::Column(_)
             | Self::Article(_)
             | Self::Notice(_)

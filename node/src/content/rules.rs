@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::content::{Record, article, first_seen, receipt, release, retraction, site};
+use crate::content::{Record, article, first_seen, harvester, receipt, release, retraction, site};
 use crate::entry::{EntryError, Head, PublicKey, SiteId};
 use crate::store::{StoreError, Tx};
 
@@ -46,6 +46,7 @@ pub fn check(head: &Head, record: &Record) -> Result<(), RuleError> {
         Record::Revocation(_) => site::check_revocation(head),
         Record::Retraction(it) => retraction::check(head, it),
         Record::FirstSeen(_) => first_seen::check(head),
+        Record::Harvester(_) => harvester::check(head),
         Record::Receipt(it) => receipt::check(head, it),
         Record::Release(it) => release::check(head, it),
     }
@@ -88,6 +89,9 @@ pub async fn check_known(
                     bound.insert((author, it.key));
                 }
                 Ok(())
+            }
+            Record::Harvester(_) => {
+                ensure(by_hub, "only a hub this site belongs to lets harvesters in")
             }
             Record::Revocation(_) => ensure(by_hub, "only a hub this site belongs to revokes"),
             Record::FirstSeen(_) => {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::content::{
-    Folding, Record, article, column, files, first_seen, notice, receipt, release, retraction, site,
+    Folding, Record, article, column, files, first_seen, harvester, notice, receipt, release,
+    retraction, site,
 };
 use crate::entry::Hash;
 use crate::store::{FromSql, Row, StoreError, Tx, Value};
@@ -29,8 +30,9 @@ pub(super) struct View {
     pub(super) live: Option<&'static str>,
 }
 
-const VIEWS: [&[View]; 9] = [
+const VIEWS: [&[View]; 10] = [
     site::VIEWS,
+    harvester::VIEWS,
     retraction::VIEWS,
     first_seen::VIEWS,
     column::VIEWS,
@@ -58,6 +60,7 @@ pub async fn fold(tx: &mut Tx, items: &[Folding<'_>]) -> Result<(), StoreError> 
     site::fold_enrolments(tx, &of!(Enrolment)).await?;
     site::fold_key_changes(tx, &of!(KeyChange)).await?;
     site::fold_revocations(tx, &of!(Revocation)).await?;
+    harvester::fold(tx, &of!(Harvester)).await?;
     retraction::fold(tx, &of!(Retraction)).await?;
     first_seen::fold(tx, &of!(FirstSeen)).await?;
     column::fold(tx, &of!(Column)).await?;

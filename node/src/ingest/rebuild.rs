@@ -6,7 +6,7 @@ use super::verify::verify_one;
 use crate::args;
 use crate::content::{self, Folding};
 use crate::entry::{Entry, Hash, Lane, LogId};
-use crate::journal::{self, End, Pins, log_from_row};
+use crate::journal::{self, Edition, End, Pins, log_from_row};
 use crate::store::{Store, StoreError, Tx};
 use crate::wire::{decode_head, decode_record};
 
@@ -114,6 +114,7 @@ pub async fn rebuild_views(store: &Store, progress: Progress<'_>) -> Result<Rebu
         position += PAGE;
         progress(position.min(last), last);
     }
+    Edition::touch(&mut tx).await?;
     let unchanged = content::digests(&mut tx, true).await? == before;
     tx.commit().await?;
     Ok(Rebuilt { entries: last, unchanged })

@@ -1,5 +1,7 @@
 //! What a node remembers of the link to its hub; local, never sent.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::{fact, log_from_row, set_fact};
@@ -63,6 +65,14 @@ pub async fn risen(tx: &mut Tx) -> Result<Vec<(LogId, u64)>, StoreError> {
                FROM risen r JOIN logs l ON l.log = r.log ORDER BY r.log";
     let rows = tx.all(sql, args![]).await?;
     rows.iter().map(|row| Ok((log_from_row(row, 0)?, row.get(5)?))).collect()
+}
+
+/// Which of the own entries at these positions the hub holds.
+pub async fn risen_at(tx: &mut Tx, positions: &[i64]) -> Result<BTreeSet<i64>, StoreError> {
+    let sql = "SELECT e.position FROM entries e JOIN risen r ON r.log = e.log \
+               WHERE e.position IN ({keys}) AND e.seq <= r.seq";
+    let keys = positions.iter().map(|position| args![*position]).collect();
+    tx.select_in(sql, keys).await?.iter().map(|row| row.get(0)).collect()
 }
 
 /// An own entry the hub did not take.

@@ -24,6 +24,11 @@ impl Standing {
             Self::Restored => "restored",
         }
     }
+
+    /// What is not certain to be ready is not.
+    pub(super) fn parse(kept: &[u8]) -> Self {
+        if kept == Self::Ready.as_str().as_bytes() { Self::Ready } else { Self::Restored }
+    }
 }
 
 /// Who this site is and which life of its data this is.
@@ -84,11 +89,7 @@ impl Meta {
         ) else {
             return Err(corrupt);
         };
-        let standing = if get("standing") == Standing::Ready.as_str().as_bytes() {
-            Standing::Ready
-        } else {
-            Standing::Restored
-        };
+        let standing = Standing::parse(get("standing"));
         Ok(Some(Self { site, incarnation, journal, epoch, cursor_key, standing }))
     }
 

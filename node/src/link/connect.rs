@@ -267,6 +267,7 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
+    use crate::link::tls::peer_uri;
     use crate::link::tls::testing::TestCa;
     use crate::link::tls::{
         Acceptor, Connections, Limits, PeerInfo, TlsProblem, incoming, joined_config,
@@ -290,7 +291,7 @@ mod tests {
         ) -> Result<Response<JoinResponse>, Status> {
             let peer = request.extensions().get::<PeerInfo>().cloned();
             let peer = peer.ok_or_else(|| Status::internal("no peer"))?;
-            let unit_name = peer.site.map_or_else(|| "nobody".to_owned(), |site| site.to_string());
+            let unit_name = peer.peer.map_or_else(|| "nobody".to_owned(), peer_uri);
             Ok(Response::new(JoinResponse { unit_name, ..JoinResponse::default() }))
         }
 

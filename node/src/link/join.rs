@@ -5,15 +5,19 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use lianbo_proto::v1;
 use lianbo_proto::v1::enrol_client::EnrolClient;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tonic::Code;
+use tonic::transport::Channel;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::connect::{ConnectError, Connector, Proxy, endpoint};
-use super::tls::{ClientPki, PkiError, TlsProblem, TlsSetup, joining_config, new_csr};
+use super::tls::{
+    ClientPki, Peer, PkiError, SeenHub, TlsProblem, TlsSetup, joining_config, new_csr,
+};
 use super::token::Token;
 use crate::clock::SharedClock;
 use crate::content::site::check_code;
@@ -111,13 +115,7 @@ pub async fn join(
     clock: SharedClock,
 ) -> Result<Joined, JoinError> {
     let (csr, key_pem) = new_csr(identity.site)?;
-    let (config, seen) = joining_config(token.ca_fingerprint, clock.clone())?;
-    let connector = Connector::new(Arc::new(config), None, proxy, PATIENCE);
-    let endpoint = endpoint(url).map_err(JoinError::Address)?.timeout(PATIENCE);
-    let channel = endpoint
-        .connect_with_connector(connector)
-        .await
-        .map_err(|source| unreachable(url, source))?;
+    let (channel, seen) = meet(url, token, proxy, clock.clone()).await?;
     let request = v1::JoinRequest {
         secret: token.secret.to_vec().into(),
         proof: identity.join_proof(&csr),
@@ -129,20 +127,9 @@ pub async fn join(
     };
     let answer = EnrolClient::new(channel).join(request).await;
     let answer = answer.map_err(|status| refused(url, &status))?.into_inner();
-    let (Some(ca), Some(hub_site)) = (seen.ca(), seen.site()) else {
-        return Err(JoinError::Answer("it showed no certificate"));
-    };
-    let chain: Vec<_> =
-        answer.certificates.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
-    let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
-        .map_err(|_| JoinError::Answer("the key made for it cannot be read"))?;
-    let pki = ClientPki { ca, chain, key };
-    check(&pki, identity.site)?;
-    let hub_key = PublicKey::from_slice(&answer.hub_key)
-        .filter(|_| answer.hub_suite == i32::from(v1::Suite::Ed25519Blake3))
-        .ok_or(JoinError::Answer(
-            "its signing key is of a kind this program does not know: upgrade",
-        ))?;
+    let (pki, hub_site) = certified(&seen, &answer.certificates, &key_pem)?;
+    check(&pki, identity.site.into())?;
+    let hub_key = signing_key(&answer.hub_key, answer.hub_suite)?;
     if SiteId::from_slice(&answer.hub_site) != Some(hub_site) {
         return Err(JoinError::Answer("it is another site than its certificate says"));
     }
@@ -161,14 +148,50 @@ pub async fn join(
     })
 }
 
-/// Whether the certificate is this site's, over its key, and by the CA that the token pins.
-fn check(pki: &ClientPki, site: SiteId) -> Result<(), JoinError> {
+/// A connection to the hub that the token pins, whoever it is.
+pub(super) async fn meet(
+    url: &str,
+    token: &Token,
+    proxy: Option<Proxy>,
+    clock: SharedClock,
+) -> Result<(Channel, SeenHub), JoinError> {
+    let (config, seen) = joining_config(token.ca_fingerprint, clock)?;
+    let connector = Connector::new(Arc::new(config), None, proxy, PATIENCE);
+    let endpoint = endpoint(url).map_err(JoinError::Address)?.timeout(PATIENCE);
+    let channel = endpoint.connect_with_connector(connector).await;
+    Ok((channel.map_err(|source| unreachable(url, source))?, seen))
+}
+
+/// What the hub issued, with the key it was asked for, and the hub's site.
+pub(super) fn certified(
+    seen: &SeenHub,
+    certificates: &[Bytes],
+    key_pem: &str,
+) -> Result<(ClientPki, SiteId), JoinError> {
+    let (Some(ca), Some(hub_site)) = (seen.ca(), seen.site()) else {
+        return Err(JoinError::Answer("it showed no certificate"));
+    };
+    let chain: Vec<_> = certificates.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
+    let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
+        .map_err(|_| JoinError::Answer("the key made for it cannot be read"))?;
+    Ok((ClientPki { ca, chain, key }, hub_site))
+}
+
+/// The key a hub says it signs with.
+pub(super) fn signing_key(key: &[u8], suite: i32) -> Result<PublicKey, JoinError> {
+    PublicKey::from_slice(key).filter(|_| suite == i32::from(v1::Suite::Ed25519Blake3)).ok_or(
+        JoinError::Answer("its signing key is of a kind this program does not know: upgrade"),
+    )
+}
+
+/// Whether the certificate is `peer`'s, over its key, and by the CA that the token pins.
+pub(super) fn check(pki: &ClientPki, peer: Peer) -> Result<(), JoinError> {
     let info = pki.info().map_err(|_| JoinError::Answer("the certificate cannot be read"))?;
-    if info.site != Some(site) {
-        return Err(JoinError::Answer("the certificate is another site's"));
+    if info.peer() != Some(peer) {
+        return Err(JoinError::Answer("the certificate is somebody else's"));
     }
     pki.certified_key()
-        .map_err(|_| JoinError::Answer("the certificate is not over this site's key"))?;
+        .map_err(|_| JoinError::Answer("the certificate is not over the key made for it"))?;
     let issued = || {
         let (_, ca) = X509Certificate::from_der(&pki.ca).ok()?;
         let (_, leaf) = X509Certificate::from_der(pki.chain.first()?).ok()?;
@@ -192,7 +215,7 @@ fn unreachable(url: &str, source: tonic::transport::Error) -> JoinError {
     JoinError::Unreachable { url, source }
 }
 
-fn refused(url: &str, status: &tonic::Status) -> JoinError {
+pub(super) fn refused(url: &str, status: &tonic::Status) -> JoinError {
     if let Some(source) = status.source().and_then(TlsProblem::find) {
         return match source {
             TlsProblem::Closed => JoinError::Broken("it was closed".to_owned()),

@@ -1,11 +1,13 @@
 //! The link to the hub above: who may be on the other end (`tls`, `token`), how to reach it (`connect`),
-//! joining it (`join`), and what runs over it (`uplink`: `push`, `follow`, `files`, `refill`, `renew`).
+//! joining it (`join`), and what runs over it (`uplink`: `push`, `follow`, `files`, `refill`, `renew`); and, for
+//! programs that are no site, taking over what a hub publishes (`harvest`).
 
 pub mod connect;
 mod error;
 mod files;
 mod follow;
 mod greet;
+pub mod harvest;
 pub mod join;
 mod push;
 mod refill;

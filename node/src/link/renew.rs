@@ -9,12 +9,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tonic::transport::Channel;
 use tracing::info;
 
-use super::tls::{ClientPki, PkiError, TlsSetup, certificate_info, new_csr};
+use super::tls::{CertInfo, ClientPki, PkiError, TlsSetup, certificate_info, new_csr};
 use super::{LinkError, Uplink};
 use crate::clock::Clock;
 
+/// Whether two thirds of a certificate's life are over.
+pub(super) fn is_due(info: &CertInfo, now: i64) -> bool {
+    now >= info.not_before_ms + (info.not_after_ms - info.not_before_ms) / 3 * 2
+}
+
 /// How often the certificate is looked at.
-const LOOK: Duration = Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 impl Uplink {
     /// Renews the certificate if two thirds of its life are over; says whether it did.
@@ -22,8 +27,7 @@ impl Uplink {
         let leaf = self.key.borrow().cert.first().cloned();
         let leaf = leaf.ok_or_else(|| LinkError::GiveUp("no certificate".to_owned()))?;
         let info = certificate_info(&leaf).map_err(PkiError::from)?;
-        let life = info.not_after_ms - info.not_before_ms;
-        if self.clock.now() < info.not_before_ms + life / 3 * 2 {
+        if !is_due(&info, self.clock.now()) {
             return Ok(false);
         }
         self.renew(channel).await?;

@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 
 use super::StoreError;
-use crate::entry::{Hash, Incarnation, Lane, PublicKey, RecordId, SiteId};
+use crate::entry::{HarvesterId, Hash, Incarnation, Lane, PublicKey, RecordId, SiteId};
 use crate::scope::Scope;
 
 /// A value for a placeholder; NULL is typed, as PostgreSQL wants it.
@@ -53,6 +53,7 @@ into_value! {
     Option<&Bytes>, it => Self::Bytes(it.map(|bytes| bytes.to_vec()));
     SiteId, it => Self::Bytes(Some(it.0.to_vec()));
     Option<SiteId>, it => Self::Bytes(Some(it.map_or_else(Vec::new, |site| site.0.to_vec())));
+    HarvesterId, it => Self::Bytes(Some(it.0.to_vec()));
     Incarnation, it => Self::Bytes(Some(it.0.to_vec()));
     Hash, it => Self::Bytes(Some(it.0.to_vec()));
     Option<Hash>, it => Self::Bytes(it.map(|hash| hash.0.to_vec()));
@@ -121,6 +122,7 @@ through! {
     Option<Bytes>, Option<Vec<u8>>, it => Some(it.map(Bytes::from)), "bytes";
     SiteId, Vec<u8>, it => SiteId::from_slice(&it), "a site id";
     Option<SiteId>, Vec<u8>, it => if it.is_empty() { Some(None) } else { SiteId::from_slice(&it).map(Some) }, "a site id";
+    HarvesterId, Vec<u8>, it => HarvesterId::from_slice(&it), "a harvester id";
     Incarnation, Vec<u8>, it => Incarnation::from_slice(&it), "an incarnation";
     Hash, Vec<u8>, it => Hash::from_slice(&it), "a hash";
     Option<Hash>, Option<Vec<u8>>, it => match it { None => Some(None), Some(it) => Hash::from_slice(&it).map(Some) }, "a hash";

@@ -1,27 +1,40 @@
 //! One article.
 
-use askama::Template;
-use axum::extract::{Path, State};
-use axum::response::Html;
+use std::time::Duration;
 
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+
+use super::cache::GoodFor;
 use super::error::PageError;
 use super::file::file_href;
-use super::page::{Badge, Frame, column_href, draw, unit};
+use super::page::{Badge, Frame, column_href, draw, unit, unit_href};
 use super::pictures::{Files, Shown};
-use super::render::render;
+use super::render::render_with;
+use super::tags::{ColumnTags, beginning};
+use super::views::Viewed;
 use super::{WebContext, date};
 use crate::content::article::{self, ArticleLine, TextFormat};
 use crate::content::files::{self, Attached};
 use crate::entry::{RecordId, SiteId};
+
+/// How old the count of readings on a page may be.
+const COUNTED: Duration = Duration::from_mins(1);
 
 #[derive(Template)]
 #[template(path = "article.html")]
 struct ArticlePage {
     frame: Frame,
     title: String,
-    column: String,
+    tags: ColumnTags,
     column_href: String,
     unit: String,
+    unit_href: Option<String>,
+    link: String,
+    description: String,
+    views: u64,
     source: String,
     author: String,
     editor: String,
@@ -94,7 +107,7 @@ fn shown(line: &ArticleLine, file: &Attached) -> Shown {
 pub(super) async fn article(
     State(context): State<WebContext>,
     Path(address): Path<(String, String)>,
-) -> Result<Html<String>, PageError> {
+) -> Result<impl IntoResponse, PageError> {
     let context = &context;
     let (site, id) = ids(&address)?;
     let mut tx = context.store.read().await?;
@@ -103,6 +116,7 @@ pub(super) async fn article(
     let attached = files::attached(&mut tx, &found).await?;
     let line = found.line;
     let column_href = column_href(line.site, &line.column);
+    let views = article::views(&mut tx, context.reader(), site, id).await?;
     let frame = Frame::load(context, &mut tx, column_href.clone()).await?;
     drop(tx);
     let shown = attached.iter().map(|it| (it.name.clone(), shown(&line, it))).collect();
@@ -120,10 +134,16 @@ pub(super) async fn article(
             current: it.hash == current,
         })
         .collect();
-    draw(&ArticlePage {
+    let unit = unit(context, line.site, &line.unit_name);
+    let page = draw(&ArticlePage {
+        tags: ColumnTags::new(&frame, &line.column, &line.column_name, "", &unit),
         frame,
         column_href,
-        unit: unit(context, line.site, &line.unit_name),
+        unit_href: unit_href(context, line.site, &line.unit_code),
+        description: beginning(&body),
+        link: line.link,
+        views,
+        unit,
         published: date::words(line.published_ms),
         pub_date: date::minute(line.published_ms),
         machine: date::machine(line.published_ms),
@@ -133,7 +153,6 @@ pub(super) async fn article(
             .filter(|seen| *seen != date::words(line.published_ms)),
         badge: line.scope.into(),
         title: line.title,
-        column: line.column_name,
         source: line.source,
         author: line.author,
         editor: line.editor,
@@ -141,7 +160,8 @@ pub(super) async fn article(
         revisions,
         body,
         files,
-    })
+    })?;
+    Ok((Extension(GoodFor(COUNTED)), Extension(Viewed(site, id)), page))
 }
 
 /// The ids in an address; anything but two ids as we write them names nothing.
@@ -160,6 +180,6 @@ pub(super) async fn draw_text(
     text: String,
     files: Files,
 ) -> Result<String, PageError> {
-    let drawn = tokio::task::spawn_blocking(move || render(format, &text, files));
+    let drawn = tokio::task::spawn_blocking(move || render_with(format, &text, files));
     drawn.await.map_err(|_| PageError::Drawing)
 }

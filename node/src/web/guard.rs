@@ -30,9 +30,21 @@ const MAX_BODY: u64 = 1024;
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
                       form-action 'self'; frame-ancestors 'none'";
 
+/// What a browser may do with a page: nothing but show it. On the public listener the scripts that the operator named
+/// are let in, from their own hosts alone, with their pictures.
+fn policy(frame: &Frame) -> HeaderValue {
+    let origins =
+        if frame.public { frame.imprint.script_origins().join(" ") } else { String::new() };
+    if origins.is_empty() {
+        return HeaderValue::from_static(POLICY);
+    }
+    let policy = POLICY.replace("img-src 'self'", &format!("img-src 'self' {origins}"));
+    HeaderValue::try_from(format!("{policy}; script-src {origins}"))
+        .unwrap_or(HeaderValue::from_static(POLICY))
+}
+
 /// Sent with every answer.
-const HEADERS: [(HeaderName, &str); 6] = [
-    (CONTENT_SECURITY_POLICY, POLICY),
+const HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "same-origin"),
@@ -43,12 +55,12 @@ const HEADERS: [(HeaderName, &str); 6] = [
 /// Puts everything around the routes. Whatever they answer bare, a missing route included, becomes a page.
 /// `asks`: files may be asked for by POST.
 pub(super) fn guard(routes: Router, frame: Frame, asks: bool) -> Router {
-    let frame = Arc::new(frame);
+    let dressing = Dressing { policy: policy(&frame), frame: Arc::new(frame) };
     routes
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(asks, bound))
-        .layer(from_fn_with_state(frame, dress))
+        .layer(from_fn_with_state(dressing, dress))
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
@@ -81,15 +93,22 @@ fn names_file(path: &str) -> bool {
     path.starts_with("/article/") && path.split('/').count() == 5
 }
 
+/// What every answer is dressed in.
+#[derive(Clone, Debug)]
+struct Dressing {
+    policy: HeaderValue,
+    frame: Arc<Frame>,
+}
+
 /// Draws the page of a bare error, and sets the headers of all.
-async fn dress(State(frame): State<Arc<Frame>>, request: Request, next: Next) -> Response {
+async fn dress(State(dressing): State<Dressing>, request: Request, next: Next) -> Response {
     let head_only = request.method() == Method::HEAD;
     let mut response = next.run(request).await;
     let status = response.status();
     // A range that a file does not have is told as it is: only who may read the file gets that far.
     let told = status == StatusCode::RANGE_NOT_SATISFIABLE;
     if !told && (status.is_client_error() || status.is_server_error()) {
-        let (status, page) = draw(&frame, status);
+        let (status, page) = draw(&dressing.frame, status);
         let allow = response.headers().get(ALLOW).cloned();
         let length = page.len();
         let body = if head_only { Body::empty() } else { Body::from(page) };
@@ -106,14 +125,13 @@ async fn dress(State(frame): State<Arc<Frame>>, request: Request, next: Next) ->
         }
     }
     let headers = response.headers_mut();
+    // A file brings a stricter policy of its own.
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(dressing.policy);
     for (name, value) in HEADERS {
-        // A file brings a stricter policy of its own.
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
     }
-    // A browser may keep a page just long enough for "back": a retraction must not wait for its cache.
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("private, max-age=10, must-revalidate"));
+    // A browser asks every time, and is told in a few bytes that nothing changed: a retraction waits for no cache.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
     response
 }
 
@@ -139,10 +157,15 @@ mod tests {
         let context = WebContext {
             store: Store::open_memory().await.unwrap(),
             blobs: Blobs::in_folder(std::path::Path::new("/nonexistent"), Limits::default()),
+            end: tokio::sync::watch::Sender::new(0).subscribe(),
             site: SiteId([1; 16]),
             title: "东乡镇党委".into(),
+            domain: String::new(),
+            imprint: Arc::default(),
+            views: crate::web::Views::default(),
             listener: Scope::Public,
             units: false,
+            url: None,
         };
         let bare = |status: StatusCode| get(move || async move { (status, "CANARY in a body") });
         let routes = Router::new()

@@ -1,35 +1,50 @@
 //! The plain pages of one listener: what arrived, for people to read. Server-rendered, in Chinese, without scripts.
 //!
 //! The pages decide nothing about who may see what: every query runs as [`Reader::anonymous`] of the
-//! listener's scope. Withdrawn, hidden and never-existing things answer alike, byte for byte.
+//! listener's scope, or on a hub's public listener as [`Reader::public`]. Withdrawn, hidden and never-existing things
+//! answer alike, byte for byte.
 
 mod article;
 mod assets;
+mod cache;
 mod column;
 mod date;
 mod error;
 mod file;
-mod gate;
+mod fresh;
 mod guard;
 mod health;
 mod home;
+mod imprint;
 mod notice;
 mod page;
 mod pictures;
+mod plain;
 mod range;
 mod render;
 mod serve;
+mod tags;
 #[cfg(test)]
 mod tests;
+mod unit;
+mod views;
 
+pub use fresh::SETTLED;
 pub use health::{ops_router, upkeep};
+pub use imprint::Imprint;
 pub use pictures::pictures;
+pub use plain::plain_text;
 pub use range::{Wanted, parse_range};
+pub use render::render;
 pub use serve::serve;
+pub use views::Views;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use tokio::sync::watch;
 
 use crate::blobs::Blobs;
 use crate::entry::SiteId;
@@ -43,21 +58,35 @@ pub struct WebContext {
     pub store: Store,
     /// Where files are kept.
     pub blobs: Blobs,
+    /// The door's word on the end of the journal: what is written through it shows at once.
+    pub end: watch::Receiver<i64>,
     /// The site whose pages these are.
     pub site: SiteId,
     /// Name of its unit, shown at the top of every page.
     pub title: String,
     /// The listener's scope: what an anonymous reader of it may see.
     pub listener: Scope,
+    /// The host under which readers know the listener; empty if that is not known.
+    pub domain: String,
+    /// Who answers for the pages.
+    pub imprint: Arc<Imprint>,
+    /// Counts what is read.
+    pub views: Views,
     /// A hub's pages: lists hold what it wrote or released itself, and (never on the public listener)
     /// what units sent up has a list of its own.
     pub units: bool,
+    /// Under which address people know these pages, without a slash at its end.
+    pub url: Option<String>,
 }
 
 impl WebContext {
     /// Whoever reads these pages.
     fn reader(&self) -> Reader {
-        Reader::anonymous(self.listener)
+        match self.listener {
+            // What a hub shows the public it answers for.
+            Scope::Public if self.units => Reader::public(),
+            listener => Reader::anonymous(listener),
+        }
     }
 
     /// The site whose own words alone the front lists hold; `None` where they hold everything readable.
@@ -91,11 +120,18 @@ pub fn router(context: WebContext) -> Router {
     if context.lists_units() {
         routes = routes.route("/units", get(column::units));
     }
-    let gate = gate::Gate::new(context.store.clone());
+    if context.units {
+        routes = routes
+            .route("/unit", get(unit::moved))
+            .route("/unit/", get(unit::list))
+            .route("/unit/{code}", get(unit::moved))
+            .route("/unit/{code}/", get(unit::unit));
+    }
+    let fresh = fresh::Fresh::new(context.store.clone(), context.end.clone());
     let routes = routes
-        .route_layer(from_fn_with_state(gate, gate::pass))
+        .route_layer(from_fn_with_state(fresh.clone(), fresh::gate))
         .route("/assets/{name}", get(assets::asset));
     let frame = page::Frame::plain(&context);
-    let asks = context.asks();
-    guard::guard(routes.with_state(context), frame, asks)
+    let guarded = guard::guard(routes.with_state(context.clone()), frame, context.asks());
+    cache::around(guarded, fresh, context.views, context.listener)
 }

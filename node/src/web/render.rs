@@ -1,133 +1,42 @@
 //! Articles' texts to safe HTML: whatever their authors, or the sites these copied from, put into them.
 //!
-//! No scripts, styles, forms or frames survive, and of pictures only the article's own; links go out without telling where from; headings stand below
-//! the page's own.
+//! Headings stand below the page's own. What may stand in it is `content::html`'s to say, and of pictures only the
+//! article's own.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
 
-use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{Options, Parser};
 
 use super::pictures::{self, Files};
 use crate::content::article::TextFormat;
-
-/// What may stand in a text.
-const TAGS: &[&str] = &[
-    "a",
-    "abbr",
-    "b",
-    "blockquote",
-    "br",
-    "caption",
-    "cite",
-    "code",
-    "dd",
-    "del",
-    "div",
-    "dl",
-    "dt",
-    "em",
-    "figcaption",
-    "figure",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "hr",
-    "i",
-    "ins",
-    "kbd",
-    "li",
-    "mark",
-    "ol",
-    "p",
-    "pre",
-    "q",
-    "rp",
-    "rt",
-    "ruby",
-    "s",
-    "small",
-    "span",
-    "strong",
-    "sub",
-    "sup",
-    "table",
-    "tbody",
-    "td",
-    "tfoot",
-    "th",
-    "thead",
-    "tr",
-    "u",
-    "ul",
-    "wbr",
-];
-/// What goes with everything inside it.
-const REMOVED: &[&str] = &[
-    "applet", "audio", "button", "canvas", "embed", "frame", "frameset", "head", "iframe", "math",
-    "noembed", "noframes", "noscript", "object", "option", "script", "select", "style", "svg",
-    "template", "textarea", "title", "video", "xmp",
-];
-/// Most tags in a text. An HTML parser's time grows with depth times length, so that a hostile text of a
-/// megabyte could hold a core for a minute; honest ones stay far below this.
-const MAX_TAGS: usize = 20_000;
-
-static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(cleaner);
+use crate::content::html::{self, MAX_TAGS};
 
 /// In the place of a picture that has not come yet.
 pub(super) const MISSING: &str = "<span>〔图片传输中〕</span>";
 
-fn cleaner() -> Builder<'static> {
-    let cell = || HashSet::from(["colspan", "rowspan"]);
-    let mut builder = Builder::empty();
-    builder
-        .tags(TAGS.iter().copied().collect())
-        .clean_content_tags(REMOVED.iter().copied().collect())
-        .generic_attributes(HashSet::new())
-        .tag_attributes(HashMap::from([
-            ("a", HashSet::from(["href", "title"])),
-            ("abbr", HashSet::from(["title"])),
-            ("ol", HashSet::from(["start"])),
-            ("td", cell()),
-            ("th", cell()),
-        ]))
-        .url_schemes(HashSet::from(["http", "https", "mailto", "tel"]))
-        // A relative address means another page on every site that shows the text.
-        .url_relative(UrlRelative::Deny)
-        .link_rel(Some("nofollow noopener noreferrer"))
-        .strip_comments(true);
-    builder
+/// The text as safe HTML, without pictures. Takes time that grows with the text: call it where blocking is allowed.
+pub fn render(format: TextFormat, text: &str) -> String {
+    render_with(format, text, Files::new())
 }
 
-/// The text as safe HTML, with the pictures among `files`. Takes time that grows with the text: call it where blocking is allowed.
-pub(super) fn render(format: TextFormat, text: &str, files: Files) -> String {
-    let Some(html) = html(format, text) else { return plain(text) };
-    let clean = if files.is_empty() {
-        CLEANER.clean(&html).to_string()
-    } else {
-        let mut builder = cleaner();
-        pictures::let_through(&mut builder, files);
-        pictures::settle(&builder.clean(&html).to_string())
-    };
-    lower_headings(clean)
+/// As [`render`], with the pictures among `files`, and links to them.
+pub(super) fn render_with(format: TextFormat, text: &str, files: Files) -> String {
+    let clean = written(format, text).and_then(|written| {
+        if files.is_empty() {
+            html::clean(&written, None)
+        } else {
+            pictures::clean(&written, files)
+        }
+    });
+    clean.map_or_else(|| plain(text), lower_headings)
 }
 
 /// The text as HTML that is not clean yet; `None` if it would be too much to parse.
-pub(super) fn html(format: TextFormat, text: &str) -> Option<Cow<'_, str>> {
+pub(super) fn written(format: TextFormat, text: &str) -> Option<Cow<'_, str>> {
     match format {
-        TextFormat::Html => bounded(text),
+        TextFormat::Html => Some(Cow::Borrowed(text)),
         TextFormat::Markdown => markdown(text),
     }
-}
-
-/// `None` if it would be too much to parse.
-fn bounded(html: &str) -> Option<Cow<'_, str>> {
-    (html.matches('<').count() <= MAX_TAGS).then_some(Cow::Borrowed(html))
 }
 
 /// Markdown as HTML, not clean yet; `None` if it would be too much to parse.
@@ -140,7 +49,7 @@ fn markdown(text: &str) -> Option<Cow<'_, str>> {
         (events <= MAX_TAGS).then_some(event)
     });
     pulldown_cmark::html::push_html(&mut html, bounded_events);
-    if events > MAX_TAGS { None } else { bounded(&html).is_some().then_some(Cow::Owned(html)) }
+    (events <= MAX_TAGS).then_some(Cow::Owned(html))
 }
 
 /// A text too strange to lay out, as it was written.
@@ -170,10 +79,6 @@ fn lower_headings(html: String) -> String {
 mod tests {
     use super::*;
     use TextFormat::{Html, Markdown};
-
-    fn render(format: TextFormat, text: &str) -> String {
-        super::render(format, text, Files::new())
-    }
 
     #[test]
     fn markdown_becomes_what_it_says() {

@@ -1,10 +1,12 @@
 //! Between protobuf and the domain. Pure: bytes in, values out, every bound checked here once.
 
 mod frame;
+mod harvest;
 mod head;
 mod record;
 
 pub use frame::{FrameError, MAX_FRAME, MAX_RAW, decode_frame, encode_frame, encode_frame_of};
+pub use harvest::{MAX_HTML, told_from_proto, told_to_proto};
 pub use head::{
     decode_head, encode_head, height_from_proto, height_to_proto, heights_from_proto,
     heights_to_proto, log_from_proto, log_to_proto, scope_from_proto,

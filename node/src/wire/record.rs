@@ -11,6 +11,7 @@ use super::head::{
 use crate::content::article::{Article, Attachment, Origin, TextFormat, check_time};
 use crate::content::column::Column;
 use crate::content::first_seen::{FirstSeen, MAX_SIGHTINGS, Sighting};
+use crate::content::harvester::Harvester;
 use crate::content::notice::Notice;
 use crate::content::receipt::{Receipt, Stage};
 use crate::content::release::{Approval, MAX_APPROVALS, Release};
@@ -18,7 +19,8 @@ use crate::content::retraction::{MAX_TARGETS, Retraction, Target};
 use crate::content::site::{Enrolment, IncarnationStart, KeyChange, Revocation, Unit};
 use crate::content::{BadText, Record, check_line};
 use crate::entry::{
-    Entry, EntryError, Hash, MAX_BLOBS, MAX_BODY, MAX_COUNTER, PublicKey, RecordId, SiteId,
+    Entry, EntryError, HarvesterId, Hash, MAX_BLOBS, MAX_BODY, MAX_COUNTER, PublicKey, RecordId,
+    SiteId,
 };
 use crate::wire::head::decode_head;
 use v1::record::Kind;
@@ -56,6 +58,17 @@ pub fn decode_record(body: &Bytes) -> Result<Option<Record>, EntryError> {
         }
         Kind::Retraction(it) => Record::Retraction(retraction(it)?),
         Kind::FirstSeen(it) => Record::FirstSeen(first_seen(it)?),
+        Kind::Harvester(it) => {
+            let harvester = Harvester {
+                id: HarvesterId::from_slice(&it.harvester)
+                    .ok_or(bad("harvester id is not 16 bytes"))?,
+                code: it.code,
+                name: it.name,
+                invite: record_id(&it.invite)?,
+            };
+            harvester.check()?;
+            Record::Harvester(harvester)
+        }
         Kind::Column(it) => {
             let column = Column {
                 slug: it.slug,
@@ -127,6 +140,12 @@ pub fn encode_record(record: &Record) -> Bytes {
                     at_ms: seen.at_ms,
                 })
                 .collect(),
+        }),
+        Record::Harvester(it) => Kind::Harvester(v1::Harvester {
+            harvester: slice(&it.id),
+            code: it.code.clone(),
+            name: it.name.clone(),
+            invite: slice(&it.invite),
         }),
         Record::Column(it) => Kind::Column(v1::Column {
             slug: it.slug.clone(),

@@ -14,7 +14,7 @@ use lianbo_hub::hub::{Hub, Parts};
 use lianbo_hub::rpc;
 use lianbo_node::entry::SiteId;
 use lianbo_node::lifecycle::Site;
-use lianbo_node::link::tls::{Connections, Limits, PeerInfo};
+use lianbo_node::link::tls::{Connections, Limits, Peer, PeerInfo};
 use lianbo_node::link::{Dial, LinkError, Uplink};
 use lianbo_node::scope::Scope;
 use lianbo_node::store::Still;
@@ -70,6 +70,7 @@ async fn hub(world: Arc<World>, site: Site) {
         connections: Connections::new(Limits::default()),
         blobs: site.blobs.clone(),
         blob_pace: 0,
+        pages_url: None,
         tasks: site.tasks.clone(),
         stop: site.stop.clone(),
     };
@@ -147,7 +148,7 @@ impl Connected for Line {
 
     fn connect_info(&self) -> PeerInfo {
         PeerInfo {
-            site: self.site,
+            peer: self.site.map(Peer::Site),
             not_before_ms: Some(0),
             not_after_ms: Some(i64::MAX),
             serial: None,

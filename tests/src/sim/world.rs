@@ -167,7 +167,7 @@ impl World {
             }
             store.close().await;
             let (csr, key) = new_csr(member.site()).expect("a request");
-            let chain = ca.issue_site(&csr, member.site(), START_MS, YEAR, rng);
+            let chain = ca.issue_client(&csr, member.site().into(), START_MS, YEAR, rng);
             let chain = chain.expect("a certificate");
             let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
             let pki = ClientPki { ca: ca.certificate().clone(), chain, key };

@@ -101,7 +101,7 @@ pub(super) const RULES: &[Rule] = &[
         why: "the protocol's state machine stands on the floor",
     },
     Rule {
-        binds: &["lianbo_node::store", "lianbo_node::blobs"],
+        binds: &["lianbo_node::store"],
         except: &[],
         arrow: Only(&[
             "lianbo_node::entry",
@@ -110,9 +110,23 @@ pub(super) const RULES: &[Rule] = &[
             "lianbo_node::identity",
             "lianbo_node::clock",
             "lianbo_node::store",
-            "lianbo_node::blobs",
         ]),
         why: "what keeps entries does not know what they mean, move or look like",
+    },
+    Rule {
+        binds: &["lianbo_node::blobs"],
+        except: &[],
+        arrow: Only(&[
+            "lianbo_node::entry",
+            "lianbo_node::scope",
+            "lianbo_node::heights",
+            "lianbo_node::identity",
+            "lianbo_node::clock",
+            "lianbo_node::store",
+            "lianbo_node::journal",
+            "lianbo_node::blobs",
+        ]),
+        why: "what keeps files does not know which entries name them, how they move or look",
     },
     Rule {
         binds: &["lianbo_node::journal"],
@@ -174,9 +188,10 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         binds: &["lianbo_node", "lianbo_hub"],
-        except: &["lianbo_node::wire", "lianbo_node::link", "lianbo_hub::rpc"],
+        // The bench speaks the protocol as a node does, as fast as it can.
+        except: &["lianbo_node::wire", "lianbo_node::link", "lianbo_hub::rpc", "lianbo_hub::bench"],
         arrow: Never(&["lianbo_proto"]),
-        why: "generated types stay in wire, link and rpc",
+        why: "generated types stay in wire, link, rpc and the bench's client",
     },
     Rule {
         binds: &["lianbo_node", "lianbo_hub"],
@@ -202,6 +217,18 @@ pub(super) const RULES: &[Rule] = &[
         except: &[],
         arrow: Never(&["lianbo_node::store", "lianbo_hub::store"]),
         why: "feed items are signed and enter by ingest",
+    },
+    Rule {
+        binds: &["lianbo_hub::outlets"],
+        except: &[],
+        arrow: Never(&["lianbo_hub::rpc", "lianbo_node::link", "lianbo_node::ingest"]),
+        why: "what is told strangers is read from the views, whoever carries it to them",
+    },
+    Rule {
+        binds: &["lianbo_hub"],
+        except: &["lianbo_hub::bench", "lianbo_hub::cli", "lianbo_hub::demo"],
+        arrow: Never(&["lianbo_hub::bench", "lianbo_hub::local"]),
+        why: "a serving hub knows nothing of being shown or measured",
     },
     Rule {
         binds: &["lianbo_node"],

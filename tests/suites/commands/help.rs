@@ -30,6 +30,12 @@ const OF_HUBS: &[&[&str]] = &[
     &["notice", "status"],
     &["notice", "release"],
     &["demo"],
+    &["bench"],
+    &["bench", "ingest"],
+    &["bench", "fanout"],
+    &["bench", "catchup"],
+    &["bench", "pages"],
+    &["bench", "idle"],
 ];
 const OF_NODES: &[&[&str]] =
     &[&["join"], &["sync"], &["status"], &["notice", "read"], &["notice", "sign"]];

@@ -210,7 +210,7 @@ async fn certificates_of_another_ca_are_refused_at_both_ends() {
     let now = SystemClock.now();
     let ca = Ca::generate("别的县", identity.site, now, &mut rand::rng()).unwrap();
     let (csr, key) = new_csr(identity.site).unwrap();
-    let chain = ca.issue_site(&csr, identity.site, now, DAY, &mut rand::rng()).unwrap();
+    let chain = ca.issue_client(&csr, identity.site.into(), now, DAY, &mut rand::rng()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let forged = ClientPki { ca: good.ca.clone(), chain, key };
     // What the hub thinks of a certificate arrives after the handshake, with the first call.

@@ -158,7 +158,7 @@ on_both! {
         let spent = site::invite_spent(&mut tx, invite_id(b"a secret")).await.unwrap();
         assert_eq!(spent, Some(spender.site));
         assert!(site::revoked(&mut tx).await.unwrap().contains(&spender.site));
-        let refused = Invite::find(&mut tx, b"a secret", 0).await;
+        let refused = Invite::find(&mut tx, b"a secret", false, 0).await;
         assert!(refused.unwrap_err().to_string().contains("spent"));
         drop(tx);
         hub.let_sign().await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use lianbo_node::blobs::{Chunks, even};
+use lianbo_node::entry::SiteId;
 use lianbo_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -64,7 +65,7 @@ struct Going {
     name: Name,
     out: mpsc::Sender<Result<v1::BlobChunk, Status>>,
     #[expect(dead_code, reason = "held until the file has gone")]
-    seat: Seat,
+    seat: Seat<SiteId>,
 }
 
 impl Going {

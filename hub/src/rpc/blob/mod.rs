@@ -97,7 +97,7 @@ impl Service {
         }
     }
 
-    fn transfer(&self, caller: &Caller) -> Result<Seat, Status> {
+    fn transfer(&self, caller: &Caller) -> Result<Seat<SiteId>, Status> {
         self.hub
             .transfers
             .take(caller.site)

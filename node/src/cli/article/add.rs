@@ -111,7 +111,7 @@ impl Add {
 }
 
 /// The column has to be there and open.
-pub(super) async fn check_column(tx: &mut Tx, own: SiteId, slug: &str) -> Result<(), PlanError> {
+pub async fn check_column(tx: &mut Tx, own: SiteId, slug: &str) -> Result<(), PlanError> {
     match column::get(tx, own, slug).await? {
         Some(column) if !column.closed => Ok(()),
         Some(_) => Err(refused(advise(

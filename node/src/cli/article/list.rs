@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::standing::{OwnStanding, Stood, of_own};
 use crate::cli::output::short;
 use crate::cli::{Desk, advise, time};
 use crate::content::article::{self, ArticleFilter, ArticleLine};
@@ -49,12 +50,24 @@ impl List {
             ..ArticleFilter::default()
         };
         let articles = article::list(&mut tx, desk.reader(), &filter).await?;
-        let heads = ["id", "published", "scope", "unit", "column", "title"];
-        desk.out.list(&articles, &heads, "no articles here yet", row)
+        let mut standings = of_own(desk, &mut tx, articles.iter()).await?;
+        let stood = articles.into_iter().map(|shown| {
+            let own = shown.site == desk.own();
+            let standing = if own { standings.remove(&shown.id) } else { None };
+            Stood { shown, standing }
+        });
+        let heads = ["id", "published", "scope", "unit", "column", "title", "standing"];
+        let stood: Vec<_> = stood.collect();
+        desk.out.list(&stood, &heads, "no articles here yet", row)
     }
 }
 
-fn row(it: &ArticleLine) -> Vec<String> {
+fn row(it: &Stood<ArticleLine>) -> Vec<String> {
+    let Stood { shown: it, standing } = it;
+    let mut standing = standing.as_ref().map(OwnStanding::words).unwrap_or_default();
+    if it.origin_withdrawn {
+        standing = format!("the original is withdrawn {standing}").trim_end().to_owned();
+    }
     let revised = if it.revised { " (revised)" } else { "" };
     let unit = if it.unit_name.is_empty() { short(it.site) } else { it.unit_name.clone() };
     vec![
@@ -64,5 +77,6 @@ fn row(it: &ArticleLine) -> Vec<String> {
         unit,
         it.column_name.clone(),
         format!("{}{revised}", it.title),
+        standing,
     ]
 }

@@ -7,8 +7,9 @@ mod list;
 mod retract;
 mod revise;
 mod show;
+mod standing;
 
-pub use add::Add;
+pub use add::{Add, check_column};
 pub use fetch::Fetch;
 pub use list::List;
 pub use retract::{Retract, withdraw, withdrawn};

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::Id;
 use super::files::size;
+use super::standing::{OwnStanding, Stood, of_own};
 use crate::cli::output::{facts, plain, short, table};
 use crate::cli::{Desk, advise, time};
 use crate::content::article::{self, ArticleView};
@@ -23,9 +24,11 @@ impl Show {
         let view = article::get(&mut tx, desk.reader(), site, id)
             .await?
             .ok_or_else(|| advise("this article was withdrawn just now", "see `article list`"))?;
+        let mut standings = of_own(desk, &mut tx, std::iter::once(&view.line)).await?;
+        let standing = standings.remove(&id).filter(|_| site == desk.own());
         let files = files::attached(&mut tx, &view).await?;
         drop(tx);
-        let shown = Shown { view, files };
+        let shown = Shown { view: Stood { shown: view, standing }, files };
         desk.out.either(&shown, || text(&shown.view, &shown.files))
     }
 }
@@ -34,7 +37,7 @@ impl Show {
 #[derive(serde::Serialize)]
 struct Shown {
     #[serde(flatten)]
-    view: ArticleView,
+    view: Stood<ArticleView>,
     files: Vec<Attached>,
 }
 
@@ -46,9 +49,14 @@ fn state(file: &Attached) -> &'static str {
     }
 }
 
-fn text(view: &ArticleView, files: &[Attached]) -> String {
+fn text(view: &Stood<ArticleView>, files: &[Attached]) -> String {
+    let Stood { shown: view, standing } = view;
     let line = &view.line;
     let carried = if line.released() { " (released)" } else { "" };
+    let origin = line.origin.map_or_else(String::new, |origin| {
+        let withdrawn = if line.origin_withdrawn { ", withdrawn by its author" } else { "" };
+        format!("{} of {}{withdrawn}", short(origin.id), short(origin.site))
+    });
     let mut text = facts(&[
         ("title", line.title.clone()),
         ("id", line.id.to_string()),
@@ -61,6 +69,10 @@ fn text(view: &ArticleView, files: &[Attached]) -> String {
         ("author", line.author.clone()),
         ("editor", line.editor.clone()),
         ("keywords", line.keywords.join(", ")),
+        ("link", line.link.clone()),
+        ("made from", origin),
+        ("standing", standing.as_ref().map(OwnStanding::words).unwrap_or_default()),
+        ("adopted", standing.as_ref().map(OwnStanding::adoptions).unwrap_or_default().join("; ")),
     ]);
     if !files.is_empty() {
         let rows = files.iter().map(|it| {

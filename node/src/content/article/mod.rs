@@ -1,12 +1,24 @@
 //! 稿件: articles and their revisions.
 
+mod carried;
+mod changes;
 mod fold;
+mod published;
 mod query;
+mod standing;
+mod told;
 mod view;
+mod views;
 
 pub use crate::content::journal::{current_entry, live_targets};
-pub use query::{find, get, list};
+pub use carried::{Carried, carried, sizes};
+pub use changes::{Change, Span, Withdrawal, published_in, withdrawn_in, withdrawn_upto};
+pub use published::{Harvested, Published, PublishedFile, Withdrawn, urn};
+pub use query::{current, find, get, list};
+pub use standing::{Adoption, Original, Standing, adopted_by, original, standings};
+pub use told::{Told, told};
 pub use view::{ArticleFilter, ArticleLine, ArticleView, Revision};
+pub use views::{Read, add_views, forget_views, views};
 
 pub(super) use fold::{VIEWS, fold};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{ArticleFilter, ArticleLine, ArticleView, Origin, Revision};
 use crate::args;
-use crate::content::journal::{self, FindError, LIVE, VISIBLE, record_at};
+use crate::content::journal::{self, FindError, LIVE, record_at, visible};
 use crate::content::newest::{Newest, Source, naming};
 use crate::content::{Record, column, site};
 use crate::entry::{RecordId, SiteId};
@@ -14,12 +14,13 @@ use crate::store::{Row, StoreError, Tx, Value};
 
 /// Rows the reader may see, with the hubs' word on when they saw them as far as that may be seen too. `dated.seen`
 /// is the earliest of these and of the release's own word.
-fn dated(from: &str, conditions: &str) -> String {
+fn dated(reader: Reader, from: &str, conditions: &str) -> String {
+    let visible = visible(reader);
     format!(
         "WITH shown AS ( \
            SELECT r.*, (SELECT MIN(f.at_ms) FROM first_seen f \
              WHERE f.site = r.site AND f.hash = r.hash AND f.scope >= $1) AS sighted \
-           FROM {from} WHERE {VISIBLE} AND {LIVE} {conditions}), \
+           FROM {from} WHERE {visible} AND {LIVE} {conditions}), \
          dated AS ( \
            SELECT s.*, COALESCE( \
              CASE WHEN s.sighted < s.first_seen_ms THEN s.sighted ELSE s.first_seen_ms END, \
@@ -52,12 +53,18 @@ pub async fn list(
         conditions.push_str(" AND r.site = ");
         conditions.push_str(&push(&mut args, site));
     }
+    if let Some(code) = &filter.unit {
+        let code = push(&mut args, code);
+        conditions.push_str(&format!(
+            " AND r.site IN (SELECT s.site FROM sites s WHERE s.unit_code = {code})"
+        ));
+    }
     if let Some(column) = &filter.column {
         conditions.push_str(" AND r.slug = ");
         conditions.push_str(&push(&mut args, column));
     }
     let source =
-        Source { table: TABLE, date: "published_ms", conditions: &conditions, args: &args };
+        Source { table: TABLE, date: "published_ms", reader, conditions: &conditions, args: &args };
     let (skip, take) = (filter.offset.max(0), filter.limit.max(0));
     let wanted = usize::try_from(skip.saturating_add(take)).unwrap_or(usize::MAX);
     let mut newest = Newest::new(skip.saturating_add(take));
@@ -78,6 +85,22 @@ pub async fn list(
     let mut page: Vec<ArticleLine> = lines.into_iter().skip(skip).take(take).collect();
     name(tx, reader, &mut page).await?;
     Ok(page)
+}
+
+/// These articles as `reader` sees them in what the site `carrier` wrote or released, in no order; those that are
+/// not to be seen are left out.
+pub async fn current(
+    tx: &mut Tx,
+    reader: Reader,
+    carrier: SiteId,
+    keys: &[(SiteId, RecordId)],
+) -> Result<Vec<ArticleLine>, StoreError> {
+    let mut lines = Vec::new();
+    for (from, args) in naming(TABLE, keys, &args![reader.ceiling, reader.site, carrier]) {
+        lines.extend(exact(tx, reader, &from, " AND r.carrier_site = $3", args).await?);
+    }
+    name(tx, reader, &mut lines).await?;
+    Ok(lines)
 }
 
 /// One article with its text; `None` if there is nothing of it that `reader` may see.
@@ -126,7 +149,12 @@ const LINE: &str = "site, id, hash, carrier_site, carrier_hash, scope, unit_code
      title, source, author, editor, keywords, \
      CASE WHEN earliest < published_ms THEN earliest ELSE published_ms END AS shown_ms, \
      earliest, CAST(CASE WHEN oldest = hash THEN 0 ELSE 1 END AS BIGINT), received_ms, position, \
-     addressee, link, origin_site, origin_id, origin_hash";
+     addressee, link, origin_site, origin_id, origin_hash, \
+     CAST(CASE WHEN origin_id IS NULL THEN 0 \
+       WHEN EXISTS (SELECT 1 FROM retractions t \
+         WHERE t.site = origin_site AND t.record = origin_id AND t.scope >= $1 \
+         AND (length(t.addressee) = 0 OR t.addressee = $2 OR t.site = $2)) THEN 1 \
+       ELSE 0 END AS BIGINT)";
 
 /// One line for every article with rows in `from` that satisfy `conditions`, in no order, units and columns not named yet.
 async fn exact(
@@ -145,7 +173,7 @@ async fn exact(
              FIRST_VALUE(d.hash) OVER (PARTITION BY d.site, d.id ORDER BY d.lamport, d.hash) AS oldest \
            FROM dated d) \
          SELECT {LINE} FROM ranked WHERE place = 1",
-        dated(from, conditions)
+        dated(reader, from, conditions)
     );
     let mut lines = Vec::new();
     for row in tx.all(&sql, args).await? {
@@ -184,6 +212,7 @@ fn line(row: &Row) -> Result<(ArticleLine, Audience), StoreError> {
         position: row.get(18)?,
         link: row.get(20)?,
         origin: origin(&row)?,
+        origin_withdrawn: row.get(24)?,
     };
     let audience = Audience { scope: line.scope, addressee: row.get(19)? };
     Ok((line, audience))
@@ -226,7 +255,7 @@ async fn revisions(
     let sql = format!(
         "{} SELECT hash, scope, lamport, title, published_ms, seen, received_ms, carrier_site, addressee \
          FROM dated ORDER BY lamport DESC, hash DESC, scope DESC, carrier_hash DESC",
-        dated(ROWS, conditions)
+        dated(reader, ROWS, conditions)
     );
     let mut revisions: Vec<Revision> = Vec::new();
     for row in tx.all(&sql, args).await? {

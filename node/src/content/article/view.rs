@@ -9,6 +9,8 @@ use crate::scope::Scope;
 pub struct ArticleFilter {
     /// Only those of this author's site.
     pub site: Option<SiteId>,
+    /// Only those of sites of the unit with this code.
+    pub unit: Option<String>,
     /// Only those now in the column with this slug.
     pub column: Option<String>,
     /// Only what this site itself wrote or released.
@@ -23,7 +25,15 @@ pub struct ArticleFilter {
 
 impl Default for ArticleFilter {
     fn default() -> Self {
-        Self { site: None, column: None, carrier: None, except_carrier: None, limit: 50, offset: 0 }
+        Self {
+            site: None,
+            unit: None,
+            column: None,
+            carrier: None,
+            except_carrier: None,
+            limit: 50,
+            offset: 0,
+        }
     }
 }
 
@@ -70,6 +80,8 @@ pub struct ArticleLine {
     pub link: String,
     /// What it was made from, if it was adopted.
     pub origin: Option<Origin>,
+    /// Whether that was withdrawn, as far as the reader may know: the copy stays until somebody decides.
+    pub origin_withdrawn: bool,
     /// When this site got it.
     pub received_ms: i64,
     /// Place of the carrying entry in this site's journal; it would tell a peer of entries hidden from it.

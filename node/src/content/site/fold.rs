@@ -6,7 +6,7 @@ use super::{Enrolment, KeyChange, Revocation};
 use crate::args;
 use crate::content::Folding;
 use crate::content::views::{Type, View, reduce};
-use crate::entry::{Hash, SiteId};
+use crate::entry::{Hash, RecordId, SiteId};
 use crate::store::{StoreError, Tx};
 
 pub(in crate::content) const VIEWS: &[View] = &[
@@ -99,11 +99,18 @@ pub(in crate::content) async fn fold_enrolments(
     .await?;
     let keys = items.iter().map(|(_, it)| args![it.site, it.key]).collect();
     insert_keys(tx, keys).await?;
-    let invites = items.iter().filter_map(|(item, it)| {
-        let invite = it.invite?;
+    spend(tx, items.iter().filter_map(|(item, it)| Some((*item, it.invite?, it.site)))).await
+}
+
+/// Invitations that were spent, each by whom; the first one counts.
+pub(in crate::content) async fn spend<'a>(
+    tx: &mut Tx,
+    spent: impl Iterator<Item = (&'a Folding<'a>, RecordId, SiteId)>,
+) -> Result<(), StoreError> {
+    let invites = spent.map(|(item, invite, by)| {
         let (lamport, author, hash) = rank(item);
-        let row = args![invite, it.site, lamport, author, hash];
-        Some((invite, Reverse(rank(item)), row))
+        let row = args![invite, by, lamport, author, hash];
+        (invite, Reverse(rank(item)), row)
     });
     tx.insert_many(
         "INSERT INTO spent_invites (invite, site, lamport, author, hash)",

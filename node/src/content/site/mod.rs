@@ -1,12 +1,17 @@
 //! Who belongs: enrolment, keys, revocation, new lives of a site's data.
 
 mod fold;
+mod front;
 mod query;
+mod units;
 
+pub use front::{at_once, set_at_once};
 pub use query::{SiteView, all, bound, by_code, get, invite_spent, revoked};
 
-pub(super) use fold::{VIEWS, fold_enrolments, fold_key_changes, fold_revocations};
+pub(super) use fold::{VIEWS, fold_enrolments, fold_key_changes, fold_revocations, spend};
+pub(super) use front::narrowed;
 pub(super) use query::{keys, names};
+pub use units::{UnitHere, units};
 
 use crate::content::rules::{RuleError, ensure};
 use crate::content::{BadText, check_line};
@@ -92,10 +97,10 @@ pub struct KeyChange {
     pub proof: bytes::Bytes,
 }
 
-/// A site no longer belongs.
+/// A site or a harvester no longer belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// The site.
+    /// The site; or a harvester, whose id then stands for a site's.
     pub site: SiteId,
     /// Why.
     pub reason: String,
@@ -121,7 +126,8 @@ pub(super) fn check_revocation(head: &Head) -> Result<(), RuleError> {
     told_to_all(head)
 }
 
-fn told_to_all(head: &Head) -> Result<(), RuleError> {
+/// Who belongs is everybody's business.
+pub(super) fn told_to_all(head: &Head) -> Result<(), RuleError> {
     ensure(
         head.log.audience.addressee.is_none(),
         "who belongs, and with which keys, is not told to one site alone",

@@ -1,5 +1,6 @@
 //! The meaning layer on every engine there is: what folds in must come out, for whom it may, and alike everywhere.
 
+mod adoption;
 mod duties;
 mod reading;
 mod replicas;

@@ -1,4 +1,4 @@
-//! Who is connected, so that revoking a site closes its lines, and how many may be.
+//! Who is connected, so that revoking a site or a harvester closes its lines, and how many may be.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::entry::SiteId;
+use super::Peer;
 
 /// How much a listener takes on.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections of sites, all together.
+    /// Connections of sites and harvesters, all together.
     pub connections: usize,
-    /// Connections of one site.
+    /// Connections of one site or harvester.
     pub per_site: usize,
     /// Connections without a certificate, all together. A pool of their own: they cannot crowd sites out.
     pub anonymous: usize,
@@ -56,9 +56,9 @@ struct Inner {
 struct Open {
     next: u64,
     /// `None`: callers without a certificate.
-    by_site: HashMap<Option<SiteId>, HashMap<u64, CancellationToken>>,
-    /// Connections of sites.
-    of_sites: usize,
+    by_peer: HashMap<Option<Peer>, HashMap<u64, CancellationToken>>,
+    /// Connections with a certificate.
+    of_peers: usize,
     handshakes: HashMap<IpAddr, usize>,
 }
 
@@ -69,10 +69,10 @@ impl Connections {
         Self(Arc::new(Inner { limits, handshakes, open: Mutex::default() }))
     }
 
-    /// Closes every connection of a site, at once; says how many there were. New ones are refused
+    /// Closes every connection of a site or a harvester, at once; says how many there were. New ones are refused
     /// elsewhere, call by call: record the revocation first, then close.
-    pub fn close(&self, site: SiteId) -> usize {
-        let tokens: Vec<_> = match self.0.open().by_site.get(&Some(site)) {
+    pub fn close(&self, peer: impl Into<Peer>) -> usize {
+        let tokens: Vec<_> = match self.0.open().by_peer.get(&Some(peer.into())) {
             Some(connections) => connections.values().cloned().collect(),
             None => return 0,
         };
@@ -85,7 +85,7 @@ impl Connections {
     /// Closes everything: the hard stop after the soft one.
     pub fn close_all(&self) {
         let tokens: Vec<_> =
-            self.0.open().by_site.values().flat_map(HashMap::values).cloned().collect();
+            self.0.open().by_peer.values().flat_map(HashMap::values).cloned().collect();
         for token in tokens {
             token.cancel();
         }
@@ -93,12 +93,12 @@ impl Connections {
 
     /// Connections open now.
     pub fn count(&self) -> usize {
-        self.0.open().by_site.values().map(HashMap::len).sum()
+        self.0.open().by_peer.values().map(HashMap::len).sum()
     }
 
-    /// Open connections of one site.
-    pub fn count_of(&self, site: SiteId) -> usize {
-        self.0.open().by_site.get(&Some(site)).map_or(0, HashMap::len)
+    /// Open connections of one site or harvester.
+    pub fn count_of(&self, peer: impl Into<Peer>) -> usize {
+        self.0.open().by_peer.get(&Some(peer.into())).map_or(0, HashMap::len)
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -129,12 +129,12 @@ impl Connections {
     }
 
     /// Enters a connection until the result is dropped; `None` where there are too many.
-    pub(super) fn register(&self, site: Option<SiteId>) -> Option<Registration> {
+    pub(super) fn register(&self, peer: Option<Peer>) -> Option<Registration> {
         let limits = self.0.limits;
         let mut open = self.0.open();
-        let here = open.by_site.get(&site).map_or(0, HashMap::len);
-        let full = match site {
-            Some(_) => here >= limits.per_site || open.of_sites >= limits.connections,
+        let here = open.by_peer.get(&peer).map_or(0, HashMap::len);
+        let full = match peer {
+            Some(_) => here >= limits.per_site || open.of_peers >= limits.connections,
             None => here >= limits.anonymous,
         };
         if full {
@@ -142,10 +142,10 @@ impl Connections {
         }
         let id = open.next;
         open.next += 1;
-        open.of_sites += usize::from(site.is_some());
+        open.of_peers += usize::from(peer.is_some());
         let token = CancellationToken::new();
-        open.by_site.entry(site).or_default().insert(id, token.clone());
-        Some(Registration { inner: Arc::clone(&self.0), site, id, token })
+        open.by_peer.entry(peer).or_default().insert(id, token.clone());
+        Some(Registration { inner: Arc::clone(&self.0), peer, id, token })
     }
 }
 
@@ -160,7 +160,7 @@ impl Inner {
 #[derive(Debug)]
 pub(super) struct Registration {
     inner: Arc<Inner>,
-    site: Option<SiteId>,
+    peer: Option<Peer>,
     id: u64,
     pub(super) token: CancellationToken,
 }
@@ -168,12 +168,12 @@ pub(super) struct Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut open = self.inner.open();
-        let Some(connections) = open.by_site.get_mut(&self.site) else { return };
+        let Some(connections) = open.by_peer.get_mut(&self.peer) else { return };
         let removed = connections.remove(&self.id).is_some();
         if connections.is_empty() {
-            open.by_site.remove(&self.site);
+            open.by_peer.remove(&self.peer);
         }
-        open.of_sites -= usize::from(removed && self.site.is_some());
+        open.of_peers -= usize::from(removed && self.peer.is_some());
     }
 }
 
@@ -200,9 +200,10 @@ impl Drop for Handshaking {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::{HarvesterId, SiteId};
 
-    const A: SiteId = SiteId([0xa; 16]);
-    const B: SiteId = SiteId([0xb; 16]);
+    const A: Peer = Peer::Site(SiteId([0xa; 16]));
+    const B: Peer = Peer::Harvester(HarvesterId([0xa; 16]));
 
     fn limits() -> Limits {
         Limits {

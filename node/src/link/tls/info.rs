@@ -5,12 +5,14 @@ use sha2::{Digest, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::entry::SiteId;
+use crate::entry::{HarvesterId, SiteId};
 
 /// Longest certificate worth parsing, in bytes.
 const MAX_CERTIFICATE: usize = 16 * 1024;
 /// What the name of a site is in a certificate's alternative names.
 const SITE_URI: &str = "lianbo:site:";
+/// The same of a harvester.
+const HARVESTER_URI: &str = "lianbo:harvester:";
 /// What the name of a hub's server ends with. A name nobody can own: addresses change, this stays.
 const HUB_SUFFIX: &str = ".lianbo.internal";
 
@@ -19,11 +21,34 @@ pub fn hub_name(hub: SiteId) -> String {
     format!("{hub}{HUB_SUFFIX}")
 }
 
+/// Whom a client's certificate was issued to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// A unit's site.
+    Site(SiteId),
+    /// A program that reads what the hub publishes.
+    Harvester(HarvesterId),
+}
+
+impl From<SiteId> for Peer {
+    fn from(site: SiteId) -> Self {
+        Self::Site(site)
+    }
+}
+
+impl From<HarvesterId> for Peer {
+    fn from(harvester: HarvesterId) -> Self {
+        Self::Harvester(harvester)
+    }
+}
+
 /// What a certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertInfo {
     /// The site it was issued to, in a site's certificate.
     pub site: Option<SiteId>,
+    /// The harvester it was issued to, in a harvester's certificate.
+    pub harvester: Option<HarvesterId>,
     /// The hub it was issued to, in a server's certificate.
     pub hub: Option<SiteId>,
     /// Start of validity, milliseconds since 1970-01-01 UTC.
@@ -39,8 +64,15 @@ pub struct CertInfo {
 #[error("malformed certificate: {0}")]
 pub struct BadCertificate(pub &'static str);
 
-/// Reads a certificate (DER). Checks no signature. A certificate that names two sites, or two hubs,
-/// names none that could be relied on and is refused.
+impl CertInfo {
+    /// Whom it was issued to, if that is a client.
+    pub fn peer(&self) -> Option<Peer> {
+        self.site.map(Peer::Site).or(self.harvester.map(Peer::Harvester))
+    }
+}
+
+/// Reads a certificate (DER). Checks no signature. A certificate that names two sites, two hubs, or a site and a
+/// harvester, names none that could be relied on and is refused.
 pub fn certificate_info(der: &[u8]) -> Result<CertInfo, BadCertificate> {
     if der.len() > MAX_CERTIFICATE {
         return Err(BadCertificate("too long"));
@@ -50,25 +82,37 @@ pub fn certificate_info(der: &[u8]) -> Result<CertInfo, BadCertificate> {
     if !rest.is_empty() {
         return Err(BadCertificate("bytes after the end"));
     }
-    let (mut site, mut hub) = (None, None);
+    let (mut site, mut harvester, mut hub) = (None, None, None);
     let names = certificate
         .subject_alternative_name()
         .map_err(|_| BadCertificate("unreadable alternative names"))?;
     for name in names.iter().flat_map(|names| &names.value.general_names) {
-        let (slot, id) = match name {
-            GeneralName::URI(uri) => (&mut site, uri.strip_prefix(SITE_URI)),
-            GeneralName::DNSName(dns) => (&mut hub, dns.strip_suffix(HUB_SUFFIX)),
+        let again = match name {
+            GeneralName::URI(uri) => {
+                match (uri.strip_prefix(SITE_URI), uri.strip_prefix(HARVESTER_URI)) {
+                    (Some(id), _) => site.replace(site_id(id)?).is_some(),
+                    (_, Some(id)) => {
+                        let id = HarvesterId::from_hex(id)
+                            .ok_or(BadCertificate("not a harvester's id"))?;
+                        harvester.replace(id).is_some()
+                    }
+                    _ => continue,
+                }
+            }
+            GeneralName::DNSName(dns) => match dns.strip_suffix(HUB_SUFFIX) {
+                Some(id) => hub.replace(site_id(id)?).is_some(),
+                None => continue,
+            },
             _ => continue,
         };
-        let Some(id) = id else { continue };
-        let id = SiteId::from_hex(id).ok_or(BadCertificate("not a site's id"))?;
-        if slot.replace(id).is_some() {
+        if again || (site.is_some() && harvester.is_some()) {
             return Err(BadCertificate("more than one site"));
         }
     }
     let validity = certificate.validity();
     Ok(CertInfo {
         site,
+        harvester,
         hub,
         not_before_ms: validity.not_before.timestamp().saturating_mul(1000),
         not_after_ms: validity.not_after.timestamp().saturating_mul(1000),
@@ -76,9 +120,16 @@ pub fn certificate_info(der: &[u8]) -> Result<CertInfo, BadCertificate> {
     })
 }
 
-/// The alternative name (URI) that makes a certificate a site's.
-pub fn site_uri(site: SiteId) -> String {
-    format!("{SITE_URI}{site}")
+fn site_id(hex: &str) -> Result<SiteId, BadCertificate> {
+    SiteId::from_hex(hex).ok_or(BadCertificate("not a site's id"))
+}
+
+/// The alternative name (URI) that makes a certificate a site's, or a harvester's.
+pub fn peer_uri(peer: Peer) -> String {
+    match peer {
+        Peer::Site(site) => format!("{SITE_URI}{site}"),
+        Peer::Harvester(harvester) => format!("{HARVESTER_URI}{harvester}"),
+    }
 }
 
 /// SHA-256 of a certificate (DER): what a token pins, and what `openssl x509 -fingerprint -sha256` prints.
@@ -99,6 +150,7 @@ mod tests {
         let ca = TestCa::new("county");
         let info = certificate_info(&ca.site(SITE, 1_000_000, 2_000_000).chain[0]).unwrap();
         assert_eq!((info.site, info.hub), (Some(SITE), None));
+        assert_eq!(info.peer(), Some(Peer::Site(SITE)));
         assert_eq!((info.not_before_ms, info.not_after_ms), (1_000_000, 2_000_000));
         let info = certificate_info(&ca.server(SITE, 0, 9_000).cert[0]).unwrap();
         assert_eq!((info.site, info.hub), (None, Some(SITE)));

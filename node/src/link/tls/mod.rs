@@ -33,7 +33,9 @@ pub use client::{SeenHub, joined_config, joining_config};
 pub use connections::{Connections, Limits};
 pub use files::{certificates_from_pem, pem_text, write_file};
 pub use incoming::incoming;
-pub use info::{BadCertificate, CertInfo, ca_fingerprint, certificate_info, hub_name, site_uri};
+pub use info::{
+    BadCertificate, CertInfo, Peer, ca_fingerprint, certificate_info, hub_name, peer_uri,
+};
 pub use pki::{ClientPki, PkiError, new_csr};
 pub use problem::TlsProblem;
 pub use server::Acceptor;

@@ -1,5 +1,6 @@
 //! A site's certificate and key, and where they are kept.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,6 @@ use zeroize::Zeroizing;
 
 use super::files::{certificates_from_pem, pem_text, write_file};
 use super::{BadCertificate, CertInfo, TlsSetup, certificate_info, certified_key};
-use crate::entry::SiteId;
 
 const CA: &str = "ca.crt";
 const CHAIN: &str = "tls.crt";
@@ -143,12 +143,12 @@ impl ClientPki {
 
 /// A fresh ECDSA P-256 key (other languages' gRPC refuse Ed25519 certificates) and a request for a
 /// certificate over it: `(PKCS #10 DER, key as PKCS #8 PEM)`. The hub takes the key and decides the
-/// rest. The key's randomness comes from the operating system: ring takes no other.
-pub fn new_csr(site: SiteId) -> Result<(Vec<u8>, Zeroizing<String>), PkiError> {
+/// rest, the name included. The key's randomness comes from the operating system: ring takes no other.
+pub fn new_csr(name: impl fmt::Display) -> Result<(Vec<u8>, Zeroizing<String>), PkiError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, site.to_string());
+    params.distinguished_name.push(DnType::CommonName, name.to_string());
     let csr = params.serialize_request(&key)?;
     Ok((csr.der().to_vec(), Zeroizing::new(key.serialize_pem())))
 }
@@ -182,6 +182,7 @@ mod tests {
 
     use super::super::testing::TestCa;
     use super::*;
+    use crate::entry::SiteId;
 
     const SITE: SiteId = SiteId([0x22; 16]);
 

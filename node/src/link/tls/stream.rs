@@ -12,14 +12,13 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
 use super::connections::Registration;
-use super::{BadCertificate, CertInfo, Connections, certificate_info};
-use crate::entry::SiteId;
+use super::{BadCertificate, CertInfo, Connections, Peer, certificate_info};
 
 /// Who is at the other end; found in the extensions of every request.
 #[derive(Clone, Debug)]
 pub struct PeerInfo {
-    /// The site its certificate was issued to; `None` without a certificate.
-    pub site: Option<SiteId>,
+    /// Whom its certificate was issued to; `None` without a certificate.
+    pub peer: Option<Peer>,
     /// Start of the certificate's validity, milliseconds since 1970-01-01 UTC.
     pub not_before_ms: Option<i64>,
     /// End of it, likewise. It may be past, or pass while the connection stands: compare it with the
@@ -55,7 +54,7 @@ impl std::fmt::Debug for ServerStream {
 pub(super) enum NotTaken {
     #[error(transparent)]
     Certificate(#[from] BadCertificate),
-    #[error("the certificate names no site")]
+    #[error("the certificate names neither a site nor a harvester")]
     Nobody,
     #[error("too many connections")]
     TooMany,
@@ -72,14 +71,14 @@ impl ServerStream {
             Some(leaf) => Some(certificate_info(leaf)?),
             None => None,
         };
-        if info.as_ref().is_some_and(|info| info.site.is_none()) {
+        let named = info.as_ref().and_then(CertInfo::peer);
+        if info.is_some() && named.is_none() {
             return Err(NotTaken::Nobody);
         }
-        let site = info.as_ref().and_then(|info| info.site);
-        let registration = connections.register(site).ok_or(NotTaken::TooMany)?;
+        let registration = connections.register(named).ok_or(NotTaken::TooMany)?;
         let closed = registration.token.clone();
         let peer = PeerInfo {
-            site,
+            peer: named,
             not_before_ms: info.as_ref().map(|info| info.not_before_ms),
             not_after_ms: info.as_ref().map(|info| info.not_after_ms),
             serial: info.map(|CertInfo { serial, .. }| serial),

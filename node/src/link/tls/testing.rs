@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 
-use super::{ClientPki, ca_fingerprint, certified_key, hub_name, site_uri};
+use super::{ClientPki, Peer, ca_fingerprint, certified_key, hub_name, peer_uri};
 use crate::entry::SiteId;
 
 pub(crate) struct TestCa(CertifiedIssuer<'static, KeyPair>);
@@ -49,9 +49,9 @@ impl TestCa {
         (leaf, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
     }
 
-    /// A site's certificate; times in milliseconds.
-    pub(crate) fn site(&self, site: SiteId, from_ms: i64, to_ms: i64) -> ClientPki {
-        let name = SanType::URI(site_uri(site).try_into().unwrap());
+    /// A site's or a harvester's certificate; times in milliseconds.
+    pub(crate) fn site(&self, peer: impl Into<Peer>, from_ms: i64, to_ms: i64) -> ClientPki {
+        let name = SanType::URI(peer_uri(peer.into()).try_into().unwrap());
         let (leaf, key) = self.issue(name, ExtendedKeyUsagePurpose::ClientAuth, from_ms, to_ms);
         ClientPki { ca: self.der(), chain: vec![leaf], key }
     }

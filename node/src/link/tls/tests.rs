@@ -236,7 +236,7 @@ async fn a_silent_caller_holds_up_nobody_and_is_dropped_in_the_end() {
     let pki = ca.site(SITE, NOW - DAY, NOW + DAY);
     let (server, client) = tokio::join!(incoming.next(), dial(addr, joined(&pki, clock(NOW))));
     let (server, _client) = (server.unwrap().unwrap(), client.unwrap());
-    assert_eq!(server.peer().site, Some(SITE));
+    assert_eq!(server.peer().peer, Some(Peer::Site(SITE)));
     assert_eq!(server.peer().not_after_ms, Some(NOW + DAY));
     assert_eq!((connections.count(), connections.count_of(SITE)), (1, 1));
     // The silent one sees its line closed, while the listener goes on.
@@ -300,7 +300,7 @@ async fn one_connection_too_many_is_dropped_after_its_handshake() {
     let nameless = || joining_config(ca.fingerprint(), clock(NOW)).unwrap().0;
     let (first, _client) = tokio::join!(incoming.next(), dial(addr, nameless()));
     let first = first.unwrap().unwrap();
-    assert_eq!(first.peer().site, None);
+    assert_eq!(first.peer().peer, None);
     let second = async {
         let mut client = dial(addr, nameless()).await.unwrap();
         client.read(&mut [0]).await

@@ -1,5 +1,6 @@
 //! A hub and a unit beneath it, filled through the real door.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -26,7 +27,7 @@ use crate::journal::Meta;
 use crate::lifecycle::{self, Site};
 use crate::scope::{Audience, Scope};
 use crate::store::Store;
-use crate::web::{WebContext, router};
+use crate::web::{Views, WebContext, router};
 
 /// 2026-11-23 09:00 in Beijing.
 pub(super) const NOW: i64 = 1_795_395_600_000;
@@ -77,7 +78,7 @@ impl World {
         self.hub_says_to(enrolment.audience(), Record::Enrolment(enrolment)).await;
     }
 
-    async fn hub_says_to(&self, audience: Audience, record: Record) -> Hash {
+    pub(super) async fn hub_says_to(&self, audience: Audience, record: Record) -> Hash {
         self.hub.door.write(vec![Draft::new(audience, record)]).await.unwrap().pop().unwrap().hash
     }
 
@@ -156,28 +157,42 @@ impl World {
     }
 }
 
-fn pages(site: &Site, title: &str, listener: Scope, units: bool) -> Router {
-    router(WebContext {
+pub(super) fn pages(site: &Site, title: &str, listener: Scope, units: bool) -> Router {
+    router(context(site, title, listener, units))
+}
+
+pub(super) fn context(site: &Site, title: &str, listener: Scope, units: bool) -> WebContext {
+    WebContext {
         store: site.store.clone(),
         blobs: site.blobs.clone(),
+        end: site.door.end(),
         site: site.identity.site,
         title: title.into(),
+        domain: "example.gov.cn".into(),
+        imprint: Arc::default(),
+        views: Views::default(),
         listener,
         units,
-    })
+        url: None,
+    }
 }
 
 async fn site(folder: &TempDir, name: &str, seed: u64) -> Site {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let identity = Identity::generate(&mut rng);
-    let meta = Meta::generate(identity.site, &mut rng);
     let folder = folder.path().join(name);
     std::fs::create_dir(&folder).unwrap();
     let store = Store::open_sqlite(&folder.join("lianbo.db")).await.unwrap();
+    site_on(&folder, store, seed).await
+}
+
+/// A new site on this store.
+pub(super) async fn site_on(folder: &Path, store: Store, seed: u64) -> Site {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let identity = Identity::generate(&mut rng);
+    let meta = Meta::generate(identity.site, &mut rng);
     lifecycle::set_up(&store, &meta, identity.public(), (identity.site, identity.public()))
         .await
         .unwrap();
-    Site::run(&folder, store, identity, Arc::new(ManualClock::new(NOW)))
+    Site::run(folder, store, identity, Arc::new(ManualClock::new(NOW)))
 }
 
 /// The journal from `position` on.
