@@ -82,9 +82,3 @@ pub async fn note_failure(
     tx.execute(sql, args![hash, site, next_ms]).await?;
     Ok(())
 }
-
-/// How many files wait.
-pub async fn waiting_count(tx: &mut Tx) -> Result<u64, StoreError> {
-    let sql = "SELECT COUNT(*) FROM blob_wants";
-    tx.optional(sql, args![]).await?.map_or(Ok(0), |row| row.get(0))
-}
