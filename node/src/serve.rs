@@ -110,7 +110,9 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
 
 /// One round of the link: everything up, everything down.
 pub async fn sync_once(site: &Site, config: &NodeConfig) -> anyhow::Result<Drained> {
-    Ok(uplink(site, config)?.sync_once().await?)
+    let drained = uplink(site, config)?.sync_once().await?;
+    duties::files::once(&site.store, &site.blobs, &site.clock).await?;
+    Ok(drained)
 }
 
 /// The files of a site as its configuration says.

@@ -97,7 +97,7 @@ async fn quiet(county: &County) -> anyhow::Result<bool> {
         let status = county.at(place, &["status"], "").await?;
         let refused = status["refusals"].as_array().context("`status` tells no refusals")?;
         anyhow::ensure!(refused.is_empty(), "the hub refused of {}: {refused:?}", place.name());
-        if status["waiting"] != 0 {
+        if status["waiting"] != 0 || status["files_coming"] != 0 {
             return Ok(false);
         }
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::partial::{Partial, hash_file};
 use super::{BlobError, Blobs, Held, Part, drop_unneeded, held, kept};
 use crate::entry::{BlobRef, Hash, SiteId};
+use crate::journal::Edition;
 use crate::store::Store;
 
 /// How long a file that no entry names yet is kept: the entry is being written.
@@ -31,6 +32,7 @@ impl Blobs {
         self.0.place.publish(hash, &checked.path).await?;
         let mut tx = store.write().await?;
         kept::settle(&mut tx, hash, site, now, if named { 0 } else { now + GRACE_MS }).await?;
+        Edition::touch(&mut tx).await?;
         tx.commit().await?;
         Ok(held)
     }
@@ -44,6 +46,7 @@ impl Blobs {
                    ON CONFLICT (hash, site) DO UPDATE SET held_ms = excluded.held_ms";
         let values = crate::args![part.hash, part.site, now, part.size];
         let shared = tx.execute(sql, values).await? > 0;
+        Edition::touch(&mut tx).await?;
         tx.commit().await?;
         Ok(shared)
     }

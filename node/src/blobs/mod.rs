@@ -17,7 +17,7 @@ pub use kept::{Held, drop_unneeded, held, held_many, length, unpin, used, used_b
 pub use partial::{Part, Partial};
 pub use place::{Bucket, Chunks, Secret, even};
 pub use sniff::{shown_inline, sniff};
-pub use wants::{Want, ask, asked_for, forget_want, next_want, note_failure, waiting_count};
+pub use wants::{Want, ask, asked_for, forget_want, next_want, note_failure};
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::args;
 use crate::entry::{Hash, SiteId};
+use crate::journal::Edition;
 use crate::store::{StoreError, Tx};
 
 /// A file that entries held here name and that is not here.
@@ -42,7 +43,11 @@ pub async fn next_want(
 pub async fn ask(tx: &mut Tx, hash: Hash, site: SiteId, size: u64) -> Result<bool, StoreError> {
     let sql = "INSERT INTO blob_wants (blob, site, size, asked) VALUES ($1, $2, $3, 1) \
                ON CONFLICT (blob, site) DO UPDATE SET asked = 1, next_ms = 0 WHERE blob_wants.asked = 0";
-    Ok(tx.execute(sql, args![hash, site, size]).await? > 0)
+    let news = tx.execute(sql, args![hash, site, size]).await? > 0;
+    if news {
+        Edition::touch(tx).await?;
+    }
+    Ok(news)
 }
 
 /// Which of these files somebody asked for.
@@ -76,10 +81,4 @@ pub async fn note_failure(
     let sql = "UPDATE blob_wants SET tries = tries + 1, next_ms = $3 WHERE blob = $1 AND site = $2";
     tx.execute(sql, args![hash, site, next_ms]).await?;
     Ok(())
-}
-
-/// How many files wait.
-pub async fn waiting_count(tx: &mut Tx) -> Result<u64, StoreError> {
-    let sql = "SELECT COUNT(*) FROM blob_wants";
-    tx.optional(sql, args![]).await?.map_or(Ok(0), |row| row.get(0))
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::{Desk, output, time};
 use crate::args;
-use crate::blobs;
 use crate::config::NodeConfig;
+use crate::content::files;
 use crate::entry::{Incarnation, SiteId};
 use crate::journal::{self, Meta, Standing, log_from_row};
 use crate::scope::{Scope, may_rise};
@@ -107,7 +107,7 @@ async fn gather(tx: &mut Tx, desk: &Desk, config: &NodeConfig) -> anyhow::Result
         entries: journal::end(tx).await?.position,
         waiting,
         logs,
-        files_coming: blobs::waiting_count(tx).await?,
+        files_coming: files::missing(tx).await?,
         refusals: refusals(tx).await?,
         forks: journal::forks(tx).await?.len(),
     })

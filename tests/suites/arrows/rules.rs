@@ -101,7 +101,7 @@ pub(super) const RULES: &[Rule] = &[
         why: "the protocol's state machine stands on the floor",
     },
     Rule {
-        binds: &["lianbo_node::store", "lianbo_node::blobs"],
+        binds: &["lianbo_node::store"],
         except: &[],
         arrow: Only(&[
             "lianbo_node::entry",
@@ -110,9 +110,23 @@ pub(super) const RULES: &[Rule] = &[
             "lianbo_node::identity",
             "lianbo_node::clock",
             "lianbo_node::store",
-            "lianbo_node::blobs",
         ]),
         why: "what keeps entries does not know what they mean, move or look like",
+    },
+    Rule {
+        binds: &["lianbo_node::blobs"],
+        except: &[],
+        arrow: Only(&[
+            "lianbo_node::entry",
+            "lianbo_node::scope",
+            "lianbo_node::heights",
+            "lianbo_node::identity",
+            "lianbo_node::clock",
+            "lianbo_node::store",
+            "lianbo_node::journal",
+            "lianbo_node::blobs",
+        ]),
+        why: "what keeps files does not know which entries name them, how they move or look",
     },
     Rule {
         binds: &["lianbo_node::journal"],

@@ -71,6 +71,7 @@ on_both! {
             )
             .await,
         ];
+        assert_eq!(far.sync().await.files, 2, "what is addressed to it comes with its file");
         let secret = [blob(&picture(2, 20_000)).hash, blob(&picture(3, 20_000)).hash];
         let pki = near.pki();
         for listener in Scope::ALL {

@@ -37,7 +37,7 @@ impl Show {
 #[derive(Debug, serde::Serialize)]
 struct Shown {
     #[serde(flatten)]
-    view: ArticleView,
+    view: Stood<ArticleView>,
     files: Vec<Attached>,
 }
 

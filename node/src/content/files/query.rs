@@ -137,6 +137,15 @@ pub async fn unneeded(
     rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
 }
 
+/// How many files that live entries name are not here.
+pub async fn missing(tx: &mut Tx) -> Result<u64, StoreError> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM (SELECT DISTINCT r.blob, r.site FROM blob_refs r WHERE {LIVE} AND NOT EXISTS \
+           (SELECT 1 FROM blobs b WHERE b.hash = r.blob AND b.site = r.site AND b.held_ms IS NOT NULL)) m"
+    );
+    tx.optional(&sql, args![]).await?.map_or(Ok(0), |row| row.get(0))
+}
+
 /// The position of the last retraction.
 pub async fn retracted_upto(tx: &mut Tx) -> Result<i64, StoreError> {
     let row = tx.optional("SELECT COALESCE(MAX(position), 0) FROM retractions", args![]).await?;
