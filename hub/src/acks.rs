@@ -55,6 +55,18 @@ impl Acks {
         state.changed.insert((site, lane));
     }
 
+    /// A site holds all it may read up to these positions, whether or not it was sent anything.
+    pub(crate) fn note_caught_up(&self, site: SiteId, ends: [(Lane, i64); 2], at_ms: i64) {
+        let mut state = self.state();
+        for (lane, position) in ends {
+            let known = state.known.get(&(site, lane)).map(|ack| ack.position);
+            if known != Some(position) {
+                state.known.insert((site, lane), Ack { position, at_ms });
+                state.changed.insert((site, lane));
+            }
+        }
+    }
+
     /// How far a site is in a lane; 0 for one never heard of.
     pub fn position(&self, site: SiteId, lane: Lane) -> i64 {
         self.state().known.get(&(site, lane)).map_or(0, |ack| ack.position)

@@ -2,6 +2,7 @@
 //! original is withdrawn too. Derived from the views, so that a crash between loses nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use lianbo_node::content::first_seen::{FirstSeen, MAX_SIGHTINGS, Sighting};
 use lianbo_node::content::retraction::{MAX_TARGETS, Retraction, Target};
@@ -11,6 +12,7 @@ use lianbo_node::ingest::{Draft, IngestError, Plan, PlanError};
 use lianbo_node::journal;
 use lianbo_node::scope::Audience;
 use lianbo_node::store::Tx;
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::hub::Hub;
@@ -19,16 +21,30 @@ use crate::hub::Hub;
 #[expect(clippy::cast_possible_wrap, reason = "512")]
 const MAX_UNSEEN: i64 = MAX_SIGHTINGS as i64;
 
+/// After sightings further ones are gathered for so long: each record goes to every site there is.
+const GATHER: Duration = Duration::from_secs(1);
+
 /// Does the duties whenever the journal has grown, until the hub stops.
 pub(crate) async fn run(hub: &Hub) {
     let mut end = hub.door.end();
     let mut done = Done::default();
+    let mut gathered = Instant::now();
     loop {
         end.borrow_and_update();
+        let mut gathering = false;
         while !hub.stop.is_cancelled() {
-            match once(hub, &mut done).await {
-                Ok(0) | Err(IngestError::Fenced(_) | IngestError::Stopping) => break,
-                Ok(_) => {}
+            match once(hub, &mut done, Instant::now() >= gathered).await {
+                Ok(Outcome::Idle) | Err(IngestError::Fenced(_) | IngestError::Stopping) => break,
+                Ok(Outcome::Gathering) => {
+                    gathering = true;
+                    break;
+                }
+                Ok(Outcome::Sighted { all }) => {
+                    if all {
+                        gathered = Instant::now() + GATHER;
+                    }
+                }
+                Ok(Outcome::Withdrew) => {}
                 Err(error) => {
                     warn!(%error, "duties wait for the next entry");
                     break;
@@ -38,8 +54,21 @@ pub(crate) async fn run(hub: &Hub) {
         tokio::select! {
             () = hub.stop.cancelled() => break,
             changed = end.changed() => if changed.is_err() { break },
+            () = tokio::time::sleep_until(gathered), if gathering => {}
         }
     }
+}
+
+/// What a round of duties came to.
+enum Outcome {
+    /// Nothing was due.
+    Idle,
+    /// Sightings are due, and further ones may join them.
+    Gathering,
+    /// Sightings were written, perhaps all that were due.
+    Sighted { all: bool },
+    /// Releases were withdrawn, and nothing else.
+    Withdrew,
 }
 
 /// Up to which positions of the journal nothing is due.
@@ -51,12 +80,12 @@ struct Done {
     fresh: i64,
 }
 
-/// Does what is due; says how many records that took.
-async fn once(hub: &Hub, done: &mut Done) -> Result<usize, IngestError> {
+/// Does what is due; sightings only if `sight`.
+async fn once(hub: &Hub, done: &mut Done, sight: bool) -> Result<Outcome, IngestError> {
     if hub.members().refilling() {
         // What comes back may fill places that were looked at.
         *done = Done::default();
-        return Ok(0);
+        return Ok(Outcome::Idle);
     }
     // Looked at outside the door first: most of the time nothing is due, and the door is busy.
     let mut tx = hub.store.read().await?;
@@ -67,20 +96,27 @@ async fn once(hub: &Hub, done: &mut Done) -> Result<usize, IngestError> {
         done.fresh = journal::end(&mut tx).await?.position;
     }
     drop(tx);
-    if unseen.is_empty() && stale.is_empty() {
-        return Ok(0);
+    let sight = sight && !unseen.is_empty();
+    if !sight && stale.is_empty() {
+        return Ok(if unseen.is_empty() { Outcome::Idle } else { Outcome::Gathering });
     }
-    let (from, last) = (*done, unseen.last().map(|seen| seen.position));
+    let from = *done;
     let plan: Plan = Box::new(move |tx| {
         Box::pin(async move {
-            let mut drafts = sightings(tx, own, from.seen).await?;
+            let mut drafts = Vec::new();
+            if sight {
+                drafts = sightings(tx, own, from.seen).await?;
+            }
             drafts.extend(withdrawals(tx, own, from.fresh).await?);
             Ok(drafts)
         })
     });
     let written = hub.door.write_planned(plan).await?;
-    done.seen = last.unwrap_or(from.seen);
-    Ok(written.len())
+    if !sight {
+        return Ok(if written.is_empty() { Outcome::Idle } else { Outcome::Withdrew });
+    }
+    done.seen = unseen.last().map_or(from.seen, |seen| seen.position);
+    Ok(Outcome::Sighted { all: i64::try_from(unseen.len()).is_ok_and(|count| count < MAX_UNSEEN) })
 }
 
 async fn sightings(tx: &mut Tx, own: SiteId, after: i64) -> Result<Vec<Draft>, PlanError> {

@@ -9,6 +9,7 @@ use metrics::gauge;
 use tracing::warn;
 
 use crate::hub::Hub;
+use crate::sources::Registry;
 
 /// How often gauges are set.
 const EVERY: Duration = Duration::from_secs(5);
@@ -36,6 +37,14 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             }
             gauge!("lianbo_site_connections", "site" => site_label)
                 .set(hub.connections.count_of(*site) as f64);
+        }
+        match Registry::new(hub.store.clone()).standings().await {
+            Ok(standings) => {
+                for (standing, count) in standings {
+                    gauge!("lianbo_sources", "standing" => standing.as_str()).set(count as f64);
+                }
+            }
+            Err(error) => warn!(%error, "sources could not be counted"),
         }
         let forks = async { journal::forks(&mut hub.store.read().await?).await };
         match forks.await {

@@ -1,21 +1,24 @@
 //! What every service of a running hub shares.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lianbo_node::blobs::Blobs;
 use lianbo_node::clock::SharedClock;
 use lianbo_node::content;
 use lianbo_node::content::site::Unit;
+use lianbo_node::duties;
 use lianbo_node::entry::{HarvesterId, Lane, SiteId};
 use lianbo_node::identity::Identity;
 use lianbo_node::ingest::Door;
 use lianbo_node::journal::{Meta, Standing};
-use lianbo_node::link::tls::Connections;
+use lianbo_node::link::tls::{Connections, Peer};
 use lianbo_node::scope::{Reader, Scope};
 use lianbo_node::store::{Store, StoreError};
+use lianbo_node::sync::blobs::Pace;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -58,6 +61,16 @@ pub struct Hub {
     pub(crate) harvests: Seats<HarvesterId>,
     /// Address of the public pages as people know it, without a slash at its end.
     pub pages_url: Option<String>,
+    /// Files under way, by site.
+    pub(crate) transfers: Seats<SiteId>,
+    /// Where files are kept.
+    pub blobs: Blobs,
+    paces: Mutex<HashMap<SiteId, Pace>>,
+    /// Bytes of files a second that go to and come from one site; 0 for no bound.
+    blob_pace: u64,
+    started: Instant,
+    /// Calls under way, of all kinds; those without a certificate are as one.
+    pub(crate) calls: Seats<Option<Peer>>,
     members: watch::Sender<Arc<Members>>,
 }
 
@@ -82,6 +95,10 @@ pub struct Parts {
     pub connections: Connections,
     /// Address of the public pages as people know it, without a slash at its end.
     pub pages_url: Option<String>,
+    /// Where files are kept.
+    pub blobs: Blobs,
+    /// Bytes of files a second that go to and come from one site; 0 for no bound.
+    pub blob_pace: u64,
     /// Everything spawned.
     pub tasks: TaskTracker,
     /// Cancelled when the hub stops.
@@ -157,6 +174,11 @@ impl Members {
         }
     }
 
+    /// Whether this hub signs entries of its own.
+    pub fn signs(&self) -> bool {
+        self.meta.standing == Standing::Ready
+    }
+
     /// Whether this hub lost data and takes any authentic entry to fill up.
     pub fn refilling(&self) -> bool {
         self.meta.standing == Standing::Restored
@@ -182,9 +204,17 @@ impl Hub {
             tasks: parts.tasks,
             stop: parts.stop,
             tail,
-            pushes: Seats::default(),
-            harvests: Seats::default(),
+            pushes: Seats::new(|_| 4),
+            harvests: Seats::new(|_| 4),
             pages_url: parts.pages_url,
+            transfers: Seats::new(|_| 4),
+            blobs: parts.blobs,
+            paces: Mutex::default(),
+            blob_pace: parts.blob_pace,
+            started: Instant::now(),
+            // A node needs four, and as many of a broken connection may not have been noticed yet. Without a
+            // certificate one joins, in a moment.
+            calls: Seats::new(|caller| if caller.is_some() { 8 } else { 64 }),
             members: watch::Sender::new(Arc::new(members)),
         });
         let follower = hub.clone();
@@ -198,9 +228,22 @@ impl Hub {
         hub.tasks.spawn(async move {
             flusher.acks.run(&flusher.store, flusher.stop.clone()).await;
         });
+        let (store, blobs, clock) = (hub.store.clone(), hub.blobs.clone(), hub.clock.clone());
+        let (end, stop) = (hub.door.end(), hub.stop.clone());
+        hub.tasks.spawn(duties::files::run(store, blobs, clock, end, stop));
         let duties = hub.clone();
         hub.tasks.spawn(async move { crate::duties::run(&duties).await });
         Ok(hub)
+    }
+
+    /// Counts bytes of files that go to or come from a site; how long to wait before they do.
+    pub(crate) fn pace(&self, site: SiteId, bytes: u64) -> Duration {
+        if self.blob_pace == 0 {
+            return Duration::ZERO;
+        }
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let pace = paces.entry(site).or_insert_with(|| Pace::new(self.blob_pace));
+        pace.take(bytes, self.started.elapsed())
     }
 
     /// Who belongs now.
@@ -213,6 +256,7 @@ impl Hub {
         let members = Arc::new(Members::load(&self.store).await?);
         // Known first, cut off then: what connects in between is refused call by call.
         self.members.send_replace(members.clone());
+        self.tail.wake();
         for (site, member) in &members.sites {
             if member.revoked && self.connections.close(*site) > 0 {
                 info!(%site, unit = %member.unit.code, "revoked: its connections are closed");
@@ -244,14 +288,14 @@ impl Hub {
     }
 
     async fn watch_members(&self) {
-        let mut control = self.tail.control_end();
+        let mut membership = self.tail.membership();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stale = false;
         loop {
             let told = tokio::select! {
                 () = self.stop.cancelled() => break,
-                changed = control.changed() => if changed.is_err() { break } else { true },
+                changed = membership.changed() => if changed.is_err() { break } else { true },
                 _ = look.tick() => false,
             };
             // Another process may have said that this hub signs again, or that it was restored.

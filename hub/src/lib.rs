@@ -1,6 +1,7 @@
 //! What a site needs to have others beneath it: enrolment, the sync service, duties, oversight.
 
 pub mod acks;
+mod alike;
 mod bench;
 pub mod cli;
 pub mod config;
@@ -14,4 +15,5 @@ mod outlets;
 pub mod recovery;
 pub mod rpc;
 pub mod serve;
+pub mod sources;
 mod tail;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use lianbo_hub::cli::{
     article, bench, harvest_client, harvesters, init, invite, notice, resume as hub_resume, revoke,
-    sites,
+    sites, source, unit,
 };
 use lianbo_hub::config::HubConfig;
 use lianbo_hub::demo;
@@ -40,6 +40,9 @@ enum Command {
     Sites(sites::Command),
     Harvesters(harvesters::Command),
     Revoke(revoke::Command),
+    /// Units (单位) on the public pages
+    #[command(subcommand)]
+    Unit(unit::Command),
     /// Columns (栏目)
     #[command(subcommand)]
     Column(column::Command),
@@ -49,6 +52,9 @@ enum Command {
     /// Notices (通知)
     #[command(subcommand)]
     Notice(notice::Command),
+    /// Sources (采集源): sites whose feeds become this hub's articles
+    #[command(subcommand)]
+    Source(source::Command),
     Verify(verify::Command),
     RebuildViews(rebuild::Command),
     Resume(resume::Command),
@@ -87,14 +93,17 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
     let database = config::database_address(&global.data, &config.database);
     let out = Output { json: global.json };
     let desk = Desk::open(&global.data, &database, None, out).await?;
+    let desk = desk.with_blobs(config.blobs.open(&global.data)?);
     desk.run(async |desk| match command {
         Command::Invite(command) => command.run(desk, config).await,
         Command::Sites(command) => command.run(desk).await,
         Command::Harvesters(command) => command.run(desk).await,
         Command::Revoke(command) => command.run(desk).await,
+        Command::Unit(command) => command.run(desk).await,
         Command::Column(command) => command.run(desk).await,
         Command::Article(command) => command.run(desk).await,
         Command::Notice(command) => command.run(desk).await,
+        Command::Source(command) => command.run(desk, config).await,
         Command::Verify(command) => command.run(desk).await,
         Command::RebuildViews(command) => command.run(desk).await,
         Command::Resume(command) => hub_resume::run(command, desk, config).await,

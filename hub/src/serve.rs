@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lianbo_node::clock::{Clock, FlooredClock, SharedClock};
-use lianbo_node::config::database_address;
+use lianbo_node::config::{database_address, host};
 use lianbo_node::entry::SiteId;
 use lianbo_node::journal;
 use lianbo_node::lifecycle::{self, Site};
@@ -14,7 +14,7 @@ use lianbo_node::link::tls::{Acceptor, Connections, Limits, certified_key, incom
 use lianbo_node::ops;
 use lianbo_node::scope::Scope;
 use lianbo_node::store::{Store, StoreError};
-use lianbo_node::web::{self, WebContext};
+use lianbo_node::web::{self, Views, WebContext};
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 use crate::config::{HubConfig, Listener};
 use crate::enrol::ca::Ca;
 use crate::hub::{Hub, Parts};
+use crate::sources::{self, Poller, Registry};
 use crate::{figures, rpc};
 
 /// How long what is under way may take after a stop; then connections are cut.
@@ -84,6 +85,8 @@ pub async fn run(folder: &Path, config: HubConfig, until_eof: bool) -> anyhow::R
 
 /// Starts a hub on an open site; returns once every listener is bound.
 pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
+    let blobs = config.blobs.open(&site.folder)?;
+    let site = site.with_blobs(blobs);
     let ca =
         Ca::load(&site.folder)?.ok_or_else(|| anyhow::anyhow!("the data folder holds no CA"))?;
     let ca = Arc::new(ca);
@@ -101,10 +104,14 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
         certificate: config.certificate_validity(),
         connections: connections.clone(),
         pages_url: config.listen.public.as_ref().and_then(known_as),
+        blobs: site.blobs.clone(),
+        blob_pace: u64::from(config.blobs.kib_per_second) * 1024,
         tasks: site.tasks.clone(),
         stop: site.stop.clone(),
     };
     let hub = Hub::start(parts).await?;
+    let (imprint, views) = (Arc::new(config.identity.clone()), Views::default());
+    site.tasks.spawn(views.clone().run(site.store.clone(), site.stop.clone().cancelled_owned()));
     let mut listening = Vec::new();
     for scope in Scope::ALL {
         let Some(wanted) = config.listen.of(scope) else { continue };
@@ -128,8 +135,12 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
             let context = WebContext {
                 store: site.store.clone(),
                 end: site.door.end(),
+                blobs: site.blobs.clone(),
                 site: site.identity.site,
                 title: config.unit.name.clone(),
+                domain: host(wanted.pages_url.as_ref(), address),
+                imprint: imprint.clone(),
+                views: views.clone(),
                 listener: scope,
                 units: true,
                 url: known_as(wanted),
@@ -144,6 +155,10 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
     ops::serve(&site, listener)?;
     let figures = figures::run(hub.clone());
     site.tasks.spawn(figures);
+    let registry = Registry::new(site.store.clone());
+    let (door, own) = (site.door.clone(), site.identity.site);
+    let poller = Poller::new(registry, door, own, shared, &config.sources)?;
+    site.tasks.spawn(sources::duty::run(hub.clone(), poller));
     let keeper = Keeper {
         store: site.store.clone(),
         site: site.identity.site,

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lianbo_node::content::{self, Record};
-use lianbo_node::entry::{Hash, Lane, SiteId};
+use lianbo_node::entry::{Lane, SiteId};
 use lianbo_node::journal::{self, End, Item};
-use lianbo_node::scope::Scope;
 use lianbo_node::store::{Store, StoreError, Tx};
 use lianbo_node::sync::filter::Filter;
 use lianbo_node::wire::{decode_record, encode_frame_of};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+
+use crate::alike::{Alike, Class};
 
 /// Bytes of entries the tail holds.
 const BUDGET: usize = 16 * 1024 * 1024;
@@ -40,9 +41,6 @@ pub(crate) struct Segment {
     frames: Mutex<HashMap<Class, Option<Bytes>>>,
 }
 
-/// Readers that get the same bytes.
-type Class = (Lane, Scope, Hash);
-
 impl Segment {
     fn new(after: i64, end: End, items: Vec<Item>) -> Self {
         Self {
@@ -58,18 +56,14 @@ impl Segment {
 
     /// What `filter` lets through, encoded; `None` if that is nothing. Encoded once for all readers of a
     /// class, unless an entry in it concerns this very reader.
-    pub(crate) fn frame(&self, filter: &Filter) -> Option<Bytes> {
+    pub(crate) fn frame(&self, filter: &Filter, class: &Class) -> Option<Bytes> {
         let personal =
             self.direct || filter.reader.site.is_some_and(|site| self.authors.contains(&site));
         if personal {
             return encode(self.items.iter(), filter);
         }
-        // The subscriptions' digest without the reader: all anonymous readers of a class are one.
-        let mut class_filter = filter.clone();
-        class_filter.reader.site = None;
-        let class = (filter.lane, filter.reader.ceiling, class_filter.digest());
         let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        frames.entry(class).or_insert_with(|| encode(self.items.iter(), filter)).clone()
+        frames.entry(*class).or_insert_with(|| encode(self.items.iter(), filter)).clone()
     }
 }
 
@@ -89,8 +83,10 @@ pub(crate) fn encode<'a>(items: impl Iterator<Item = &'a Item>, filter: &Filter)
 #[derive(Debug)]
 pub(crate) struct Tail {
     segments: Mutex<VecDeque<Arc<Segment>>>,
+    /// What those who are behind read alike.
+    pub(crate) alike: Alike,
     end: watch::Sender<End>,
-    control: watch::Sender<i64>,
+    membership: watch::Sender<i64>,
 }
 
 impl Tail {
@@ -99,8 +95,9 @@ impl Tail {
         let end = journal::end(&mut store.read().await?).await?;
         Ok(Self {
             segments: Mutex::default(),
+            alike: Alike::default(),
             end: watch::Sender::new(end),
-            control: watch::Sender::new(end.position),
+            membership: watch::Sender::new(end.position),
         })
     }
 
@@ -109,9 +106,14 @@ impl Tail {
         self.end.subscribe()
     }
 
-    /// Changes whenever control entries arrived.
-    pub(crate) fn control_end(&self) -> watch::Receiver<i64> {
-        self.control.subscribe()
+    /// Wakes those who wait for the end: something else has changed that they have to look at.
+    pub(crate) fn wake(&self) {
+        self.end.send_modify(|_| {});
+    }
+
+    /// Changes whenever entries arrived that may say who belongs.
+    pub(crate) fn membership(&self) -> watch::Receiver<i64> {
+        self.membership.subscribe()
     }
 
     /// The segment that begins after `position`, if it is still here.
@@ -134,7 +136,10 @@ impl Tail {
                 warn!(%error, "the end of the journal could not be read; trying again");
             }
             tokio::select! {
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => {
+                    self.wake();
+                    break;
+                }
                 changed = journal_end.changed() => if changed.is_err() { break },
                 () = tokio::time::sleep(AGAIN), if failed.is_some() => {}
             }
@@ -154,14 +159,18 @@ impl Tail {
             if end.position == after {
                 return Ok(());
             }
-            let control = items.iter().any(|item| item.log.lane == Lane::Control);
-            let withdraws = items.iter().any(withdraws);
+            let control: Vec<_> = items.iter().filter_map(control).collect();
+            let withdraws = control.iter().any(|it| matches!(it, Some(Record::Retraction(_))));
+            let membership = control
+                .iter()
+                .any(|it| !matches!(it, Some(Record::Retraction(_) | Record::FirstSeen(_))));
             let segment = Arc::new(Segment::new(after, end, items));
             {
                 let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
                 if withdraws {
                     // Bodies in here may be withdrawn by now: who is behind reads the journal instead.
                     segments.clear();
+                    self.alike.clear();
                 }
                 segments.push_back(segment);
                 let mut bytes: usize = segments.iter().map(|segment| segment.bytes).sum();
@@ -170,17 +179,18 @@ impl Tail {
                 }
             }
             self.end.send_replace(end);
-            if control {
-                self.control.send_replace(end.position);
+            if membership {
+                self.membership.send_replace(end.position);
             }
         }
     }
 }
 
-/// Whether an entry withdraws others.
-fn withdraws(item: &Item) -> bool {
-    let body = item.entry.body.as_ref().filter(|_| item.log.lane == Lane::Control);
-    body.is_some_and(|body| matches!(decode_record(body), Ok(Some(Record::Retraction(_)))))
+/// What an entry of the control lane says; `None` inside where this program does not understand it.
+fn control(item: &Item) -> Option<Option<Record>> {
+    let body = item.entry.body.as_ref();
+    (item.log.lane == Lane::Control)
+        .then(|| body.and_then(|body| decode_record(body).ok().flatten()))
 }
 
 /// Takes the bodies out of entries that are withdrawn: they travel head-only, so that chains stay whole.

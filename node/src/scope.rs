@@ -99,17 +99,30 @@ pub struct Reader {
     pub site: Option<SiteId>,
     /// The narrowest scope it may see, its own ceiling and the listener's taken together.
     pub ceiling: Scope,
+    /// Reads what this site answers for before the public: of what others wrote only what this site released, or lets
+    /// a unit publish at once. Queries see to it, where they ask what is visible (`content::site`).
+    pub curated: bool,
 }
 
 impl Reader {
     /// A visitor without a certificate: sees what the listener lets out.
     pub const fn anonymous(listener: Scope) -> Self {
-        Self { site: None, ceiling: listener }
+        Self { site: None, ceiling: listener, curated: false }
+    }
+
+    /// A visitor of a hub's public pages.
+    pub const fn public() -> Self {
+        Self { site: None, ceiling: Scope::Public, curated: true }
+    }
+
+    /// A site at its own desk: whatever it holds, it may hold.
+    pub const fn desk(site: SiteId) -> Self {
+        Self { site: Some(site), ceiling: Scope::Internal, curated: false }
     }
 
     /// A site behind a listener: both ceilings bind, so the wider of the two scopes is the narrowest it gets.
     pub fn site(site: SiteId, ceiling: Scope, listener: Scope) -> Self {
-        Self { site: Some(site), ceiling: ceiling.max(listener) }
+        Self { site: Some(site), ceiling: ceiling.max(listener), curated: false }
     }
 }
 

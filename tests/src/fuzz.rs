@@ -8,12 +8,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use lianbo_hub::enrol::ca::Ca;
 use lianbo_hub::recovery::Recovery;
+use lianbo_hub::rpc::messages::Messages;
+use lianbo_hub::sources;
 use lianbo_node::content::Record;
-use lianbo_node::content::article::{Published, PublishedFile, TextFormat, Told, Withdrawn, urn};
+use lianbo_node::content::article::{
+    Harvested, Published, PublishedFile, TextFormat, Withdrawn, urn,
+};
 use lianbo_node::entry::{HarvesterId, Hash, SiteId};
 use lianbo_node::link::tls::certificate_info;
 use lianbo_node::link::token::Token;
-use lianbo_node::web::{plain_text, render};
+use lianbo_node::web::{Wanted, parse_range, plain_text, render};
 use lianbo_node::wire::{
     decode_frame, decode_head, decode_record, encode_frame, encode_head, encode_record,
     height_to_proto, heights_from_proto, heights_to_proto, told_from_proto, told_to_proto,
@@ -40,6 +44,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("certificate", certificate),
     ("request", request),
     ("recovery", recovery),
+    ("messages", messages),
+    ("range", range),
+    ("pictures", pictures),
+    ("feed", feed),
     ("harvest", harvest),
     ("html", html),
 ];
@@ -81,6 +89,25 @@ pub fn heights(data: &[u8]) {
     }
 }
 
+/// A Range header; the first eight bytes are the length of the file.
+pub fn range(data: &[u8]) {
+    let Some((size, header)) = data.split_first_chunk::<8>() else { return };
+    let size = u64::from_be_bytes(*size);
+    if let Wanted::Part(from, to) = parse_range(&String::from_utf8_lossy(header), size) {
+        assert!(from < to && to <= size, "{from}..{to} of {size}");
+    }
+}
+
+/// The pictures that a text shows.
+pub fn pictures(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for format in [TextFormat::Markdown, TextFormat::Html] {
+        for name in lianbo_node::web::pictures(format, &text) {
+            assert!(!name.is_empty());
+        }
+    }
+}
+
 /// The text of an invitation.
 pub fn token(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -117,6 +144,46 @@ pub fn recovery(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(recovery) = Recovery::open(text, PASSPHRASE) {
         assert!(!recovery.site_key_pem.is_empty());
+    }
+}
+
+/// The body of a call that goes on for as long as it likes: messages come out whole, in order, and none is made up.
+pub fn messages(data: &[u8]) {
+    let mut whole = Messages::default();
+    whole.feed(data);
+    let mut taken = 0;
+    while let Ok(Some(message)) = whole.take() {
+        let begin = taken + 5;
+        assert_eq!(data.get(begin..begin + message.len()), Some(&message[..]));
+        taken = begin + message.len();
+        drop(v1::FollowRequest::decode(message));
+    }
+    assert!(taken <= data.len());
+}
+
+/// A feed of some site, as it comes over HTTP.
+///
+/// # Panics
+/// If it brings an item that no article can hold.
+pub fn feed(data: &[u8]) {
+    let base = "http://www.qy.gov.cn/rss/news.xml".parse().expect("an address");
+    // The last byte says what HTTP said.
+    let charset = [None, Some("utf-8"), Some("gb2312"), Some("iso-8859-1")]
+        [usize::from(data.last().copied().unwrap_or(0)) % 4];
+    let Ok(feed) = sources::parse(data.to_vec(), charset, &base) else { return };
+    assert!(feed.items.len() <= sources::MAX_ITEMS);
+    for item in feed.items {
+        assert!(!item.key.is_empty() && !item.title.trim().is_empty());
+        assert!(item.title.chars().count() <= 200 && !item.title.chars().any(char::is_control));
+        let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+        assert!(
+            !item.html.is_empty() && !item.html.contains(odd) && !item.html.contains("<script")
+        );
+        assert!(
+            item.link.is_empty()
+                || item.link.starts_with("http://")
+                || item.link.starts_with("https://")
+        );
     }
 }
 
@@ -206,6 +273,13 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         ca_certificate_pem: ca.certificate_pem(),
     };
     let sealed = recovery.seal(PASSPHRASE, &mut rng).expect("sealed");
+    let open = v1::follow_request::Message::Open(v1::FollowOpen::default());
+    let ack =
+        v1::follow_request::Message::Ack(v1::LaneCursor { lane: 1, cursor: vec![7; 152].into() });
+    let body = [open, ack].map(|it| v1::FollowRequest { message: Some(it) }.encode_to_vec());
+    let prefixed =
+        body.map(|it| [&[0, 0, 0, 0, u8::try_from(it.len()).expect("short")][..], &it].concat());
+    seeds.push(("messages", "good".into(), prefixed.concat()));
     seeds.push(("recovery", "good".into(), sealed.into_bytes()));
     let id = HarvesterId([3; 16]);
     let let_in = unit.write(all, harvester(id, "")).entry.body.expect("a body");
@@ -217,6 +291,7 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     seeds.push(("harvest", "page".into(), page(&told.entry).encode_to_vec()));
     let html = "<h1>甲</h1><p title='>'>a &amp; b<br>c<td>1</td></p><a href='http://x/?a=1'>d</a>";
     seeds.push(("html", "good".into(), html.as_bytes().to_vec()));
+    seeds.extend(feeds());
     seeds
 }
 
@@ -251,11 +326,37 @@ fn page(entry: &lianbo_node::entry::Entry) -> v1::HarvestPage {
         entry: Some(entry.clone()),
     };
     let withdrawn = Withdrawn { id: urn(SiteId([1; 16]), id(2)), reason: "原稿已撤".into() };
-    let items = [Told::Article(Box::new(article)), Told::Withdrawn(withdrawn)];
+    let items = [Harvested::Article(Box::new(article)), Harvested::Withdrawn(withdrawn)];
     v1::HarvestPage {
         items: items.map(told_to_proto).into(),
         cursor: vec![7; 124].into(),
         more: true,
         restarted: false,
     }
+}
+
+/// One feed of each format, and one as an old site sends it.
+fn feeds() -> Vec<(&'static str, String, Vec<u8>)> {
+    let rss = "<?xml version=\"1.0\" encoding=\"utf-8\"?><rss version=\"2.0\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\
+        <channel><title>清源先锋</title><link>http://www.qy.gov.cn/</link><item><title><![CDATA[推进会]]></title>\
+        <link>/art/1.html?a=1&b=2</link><guid>7</guid><author>zhang@qy.gov.cn（张三）</author><dc:creator>李四</dc:creator>\
+        <pubDate>Mon, 23 Nov 2026 10:00:00 +0800</pubDate><description>&lt;p&gt;正文&nbsp;&mdash;&lt;a href=\"2.html\"&gt;附\
+        &lt;/a&gt;&lt;/p&gt;</description></item></channel></rss>\n";
+    let rss_1 = "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns='http://purl.org/rss/1.0/' \
+        xmlns:dc='http://purl.org/dc/elements/1.1/'><item><title>甲</title><link>http://www.qy.gov.cn/1</link>\
+        <description>文</description><dc:date>2026-11-23 10:00:00</dc:date></item></rdf:RDF>";
+    let atom = "<feed xmlns='http://www.w3.org/2005/Atom'><title>t</title><id>f</id><entry><title type='HTML'>甲</title>\
+        <id>urn:1</id><link href='http://www.qy.gov.cn/1'/><updated>2026年11月23日</updated><content type='xhtml'>\
+        <div xmlns='http://www.w3.org/1999/xhtml'><p>文</p></div></content></entry></feed>";
+    let json = "{\"version\":\"https://jsonfeed.org/version/1.1\",\"title\":\"t\",\"items\":[{\"id\":\"1\",\"url\":\
+        \"http://www.qy.gov.cn/1\",\"title\":\"甲\",\"content_html\":\"<p>文</p>\",\"date_published\":\"2026-11-23T10:00:00Z\",\
+        \"authors\":[{\"name\":\"张三\"}]}]}";
+    let old = encoding_rs::GB18030.encode(&rss.replace("utf-8", "gb2312")).0.into_owned();
+    vec![
+        ("feed", "rss2".into(), rss.into()),
+        ("feed", "rss1".into(), rss_1.into()),
+        ("feed", "atom".into(), atom.into()),
+        ("feed", "json".into(), json.into()),
+        ("feed", "gbk".into(), old),
+    ]
 }

@@ -15,7 +15,7 @@ use lianbo_hub::serve::{self, Running};
 use lianbo_node::args;
 use lianbo_node::clock::{Clock, SystemClock};
 use lianbo_node::config::{
-    HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, PagesUrl, UnitConfig,
+    BlobsConfig, HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, PagesUrl, UnitConfig,
 };
 use lianbo_node::content::Record;
 use lianbo_node::content::site::{Enrolment, Unit};
@@ -29,6 +29,7 @@ use lianbo_node::link::tls::{ClientPki, new_csr};
 use lianbo_node::scope::{Audience, Scope, may_rise};
 use lianbo_node::store::testing::TestDatabase;
 use lianbo_node::store::{Store, Tx};
+use lianbo_node::web::Imprint;
 use lianbo_node::wire::heights_to_proto;
 use lianbo_proto::v1;
 use rustls::pki_types::PrivateKeyDer;
@@ -110,6 +111,11 @@ impl TestHub {
             .await
             .expect("the site opens");
         self.running = Some(serve::start(site, &self.config).await.expect("the hub serves"));
+    }
+
+    /// Changes how it is set up from the next start on.
+    pub fn configure(&mut self, change: impl FnOnce(&mut HubConfig)) {
+        change(&mut self.config);
     }
 
     /// Stops the hub and serves again, on the same ports.
@@ -310,8 +316,11 @@ impl TestNode {
                 name: "测试县".to_owned(),
                 ceiling,
                 proxy: None,
+                blob_kib_per_second: 0,
             },
-            pages: PagesConfig { address: any_port(), scope: ceiling, url: None },
+            blobs: BlobsConfig::default(),
+            pages: PagesConfig { address: any_port(), scope: ceiling, ..PagesConfig::default() },
+            identity: Imprint::default(),
             metrics: MetricsConfig { address: any_port() },
             log: LogConfig::default(),
         };

@@ -179,7 +179,7 @@ async fn queries_keep_to_the_audience(tx: &mut Tx, history: &History) {
 
 /// What a link carries to a reader, said once more without the code under test.
 fn expected<'m>(filter: &Filter, history: &'m History, accepted: usize) -> Vec<&'m Made> {
-    let Reader { site, ceiling } = filter.reader;
+    let Reader { site, ceiling, .. } = filter.reader;
     history.made[..accepted]
         .iter()
         .filter(|made| {

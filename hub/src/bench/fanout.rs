@@ -17,7 +17,7 @@ use tonic::Streaming;
 
 use super::author::Author;
 use super::county::{County, Member, Serving};
-use super::follower::Crowd;
+use super::crowd::{Crowd, Plan};
 use super::report::{median, percentile};
 use super::{Bench, client, process};
 
@@ -62,7 +62,13 @@ pub(crate) async fn run(options: &Options, bench: &Bench) -> anyhow::Result<()> 
     let hub = county.serve().await?;
     bench.rest().await;
     let (pss, cpu, begun) = (hub.pss_kib()?, hub.cpu_seconds()?, Instant::now());
-    let crowd = Crowd::gather(county.identity.site, hub.grpc, members, articles.clone()).await?;
+    let plan = Plan {
+        hub: county.identity.site,
+        at: hub.grpc,
+        members,
+        awaited: articles.iter().map(|article| article.head.clone()).collect(),
+    };
+    let mut crowd = Crowd::gather(plan).await?;
     let (connecting, connecting_cpu) = (begun.elapsed().as_secs_f64(), hub.cpu_seconds()? - cpu);
     bench.rest().await;
     let pss_full = hub.pss_kib()?;
@@ -79,7 +85,7 @@ pub(crate) async fn run(options: &Options, bench: &Bench) -> anyhow::Result<()> 
     let mut pushing = Publisher::connect(&county, &hub, &publisher).await?;
     let mut done = Vec::new();
     for articles in articles.chunks(publishes) {
-        let run = once(&mut pushing, &crowd, articles).await?;
+        let run = once(&mut pushing, &mut crowd, articles).await?;
         report.note(&format!("one run: p50 {:.3} ms, p99 {:.3} ms", run.p50, run.p99));
         done.push(run);
     }
@@ -93,7 +99,8 @@ pub(crate) async fn run(options: &Options, bench: &Bench) -> anyhow::Result<()> 
     report.figure("hub_cpu_us_per_delivery", cpu.0 / deliveries * 1e6, "us")?;
     report.figure("load_cpu_us_per_delivery", cpu.1 / deliveries * 1e6, "us")?;
     report.figure("hub_peak_rss_mib", hub.peak_kib()? / 1024.0, "MiB")?;
-    drop((crowd, pushing));
+    drop(pushing);
+    crowd.disperse().await?;
     bench.rest().await;
     report.figure("pss_left_mib", hub.pss_kib()? / 1024.0, "MiB")?;
     hub.stop().await?;
@@ -122,7 +129,11 @@ fn sign(bench: &Bench, publisher: &Member, count: usize) -> Vec<Entry> {
 }
 
 /// One run: publish, wait until all have it.
-async fn once(publisher: &mut Publisher, crowd: &Crowd, articles: &[Entry]) -> anyhow::Result<Run> {
+async fn once(
+    publisher: &mut Publisher,
+    crowd: &mut Crowd,
+    articles: &[Entry],
+) -> anyhow::Result<Run> {
     let (mut received, mut acked) = (Vec::new(), Vec::new());
     for article in articles {
         let sent = Instant::now();

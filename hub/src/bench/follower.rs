@@ -1,150 +1,195 @@
-//! Many nodes that follow a hub in one process: each decodes what comes, notes when it came, and acknowledges it.
-//! None verifies or keeps anything, which each real node would do on a machine of its own.
+//! A follower as small as can be, so that what is measured is the hub: a connection with mutual TLS, and of HTTP/2
+//! (RFC 9113) the few frames that one stream takes, by hand. It decodes what comes and acknowledges it; it verifies
+//! and keeps nothing, which each real node does on a machine of its own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Context as _;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use lianbo_node::clock::SystemClock;
 use lianbo_node::entry::{Entry, Lane, SiteId};
+use lianbo_node::link::connect::Connector;
+use lianbo_node::link::tls::joined_config;
 use lianbo_node::wire::decode_frame;
 use lianbo_proto::v1;
-use lianbo_proto::v1::follow_request::Message;
-use tokio::sync::{Mutex, Semaphore, mpsc};
-use tokio::task::JoinSet;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use lianbo_proto::v1::follow_request::Message as Said;
+use prost::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::client::TlsStream;
+use tower::ServiceExt;
 
-use super::client;
 use super::county::Member;
 
-/// How many connect at a time.
-const CONNECTING: usize = 32;
-/// How long nothing may have come for a hub to count as quiet.
-const QUIET: Duration = Duration::from_millis(10);
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const STREAM: u32 = 1;
+/// What the hub may send before a window is opened again: more than any bench carries.
+const WINDOW: u32 = 0x7fff_ffff;
+/// What a connection allows before anything is said.
+const FIRST_WINDOW: u32 = 65_535;
+/// Longest a connection may take: many are made at once.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Bytes read at a time.
+const READ: usize = 8 * 1024;
 
-/// All followers.
+/// Kinds of frames.
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+/// Flags of frames.
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+/// A setting: how much each stream may carry.
+const INITIAL_WINDOW_SIZE: u16 = 4;
+
+/// A stream that has caught up.
 #[derive(Debug)]
-pub(super) struct Crowd {
-    count: usize,
-    receipts: Mutex<mpsc::UnboundedReceiver<Instant>>,
-    batches: Arc<AtomicU64>,
-    following: Mutex<JoinSet<anyhow::Result<()>>>,
-}
-
-impl Crowd {
-    /// Connects them all; returns once each has what there is. `awaited` is what they will wait for, in this order.
-    pub(super) async fn gather(
-        hub: SiteId,
-        at: SocketAddr,
-        members: Vec<Member>,
-        awaited: Vec<Entry>,
-    ) -> anyhow::Result<Self> {
-        let gate = Arc::new(Semaphore::new(CONNECTING));
-        let mut connecting = JoinSet::new();
-        for member in members {
-            let gate = gate.clone();
-            connecting.spawn(async move {
-                let _permit = gate.acquire().await?;
-                Follower::connect(hub, at, &member).await
-            });
-        }
-        let (told, receipts) = mpsc::unbounded_channel();
-        let (awaited, batches) = (Arc::<[Entry]>::from(awaited), Arc::<AtomicU64>::default());
-        let (mut following, mut count) = (JoinSet::new(), 0);
-        while let Some(follower) = connecting.join_next().await {
-            following.spawn(follower??.run(awaited.clone(), told.clone(), batches.clone()));
-            count += 1;
-        }
-        let (receipts, following) = (Mutex::new(receipts), Mutex::new(following));
-        Ok(Self { count, receipts, batches, following })
-    }
-
-    /// When each follower got the next of the awaited entries.
-    pub(super) async fn receipts(&self) -> anyhow::Result<Vec<Instant>> {
-        let (mut receipts, mut following) =
-            (self.receipts.lock().await, self.following.lock().await);
-        let mut got = Vec::with_capacity(self.count);
-        while got.len() < self.count {
-            tokio::select! {
-                Some(at) = receipts.recv() => got.push(at),
-                Some(ended) = following.join_next() => ended??,
-            }
-        }
-        Ok(got)
-    }
-
-    /// Waits until nothing comes any more: the hub's own word on what it saw first follows each article.
-    pub(super) async fn quiet(&self) {
-        loop {
-            let before = self.batches.load(Ordering::Relaxed);
-            tokio::time::sleep(QUIET).await;
-            if self.batches.load(Ordering::Relaxed) == before {
-                return;
-            }
-        }
-    }
-}
-
-/// An open stream that has caught up.
-struct Follower {
-    requests: mpsc::Sender<v1::FollowRequest>,
-    stream: Streaming<v1::FollowResponse>,
+pub(super) struct Follower {
+    io: TlsStream<TcpStream>,
+    /// What was read of the next frames.
+    frames: BytesMut,
+    /// What was read of the next message.
+    message: BytesMut,
 }
 
 impl Follower {
-    /// Opens a stream, takes what there is, and acknowledges it.
-    async fn connect(hub: SiteId, at: SocketAddr, member: &Member) -> anyhow::Result<Self> {
-        let mut client = client::connect(hub, at, &member.pki).await?;
-        let (requests, outbound) = mpsc::channel(16);
-        let subscriptions =
-            vec![v1::Subscription { column: "news".to_owned(), ..Default::default() }];
-        let open = v1::FollowOpen { subscriptions, ..v1::FollowOpen::default() };
-        let open = v1::FollowRequest { message: Some(Message::Open(open)) };
-        requests.send(open).await?;
-        let stream = client.follow(ReceiverStream::new(outbound)).await?.into_inner();
-        let mut follower = Self { requests, stream };
+    /// Connects, follows the column `news` of all siblings, takes all there is.
+    pub(super) async fn open(hub: SiteId, at: SocketAddr, member: &Member) -> anyhow::Result<Self> {
+        let key = watch::channel(member.pki.certified_key()?).1;
+        let config = Arc::new(joined_config(&member.pki.ca, key, Arc::new(SystemClock))?);
+        let connector = Connector::new(config, Some(hub), None, PATIENCE);
+        let io = connector.oneshot(format!("http://{at}").parse()?).await?.into_inner();
+        let mut follower = Self { io, frames: BytesMut::new(), message: BytesMut::new() };
+        follower.begin().await?;
+        // Content comes last: its cursor says that all is said.
         loop {
-            let batch = follower.next().await?;
-            // Content comes last: its cursor alone says that all is said.
-            let settled = batch.lane == Lane::Content as i32 && !batch.cursor.is_empty();
-            follower.acknowledge(batch).await?;
-            if settled {
+            let batch = follower.receive().await?;
+            if batch.lane == Lane::Content as i32 && !batch.cursor.is_empty() {
                 return Ok(follower);
             }
         }
     }
 
-    async fn next(&mut self) -> anyhow::Result<v1::FollowResponse> {
-        self.stream.message().await?.context("the hub ended a stream")
+    /// The entries of the next batch, which is acknowledged.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Vec<Entry>> {
+        let batch = self.receive().await?;
+        Ok(decode_frame(&batch.frame)?)
     }
 
-    async fn acknowledge(&self, batch: v1::FollowResponse) -> anyhow::Result<()> {
-        if !batch.cursor.is_empty() {
-            let ack = v1::LaneCursor { lane: batch.lane, cursor: batch.cursor };
-            self.requests.send(v1::FollowRequest { message: Some(Message::Ack(ack)) }).await?;
-        }
-        Ok(())
-    }
-
-    async fn run(
-        mut self,
-        awaited: Arc<[Entry]>,
-        told: mpsc::UnboundedSender<Instant>,
-        batches: Arc<AtomicU64>,
-    ) -> anyhow::Result<()> {
-        let mut awaited = awaited.iter().peekable();
-        loop {
-            let batch = self.next().await?;
-            for entry in decode_frame(&batch.frame)? {
-                if awaited.next_if(|it| it.head == entry.head).is_some() {
-                    anyhow::ensure!(entry.body.is_some(), "an article came without its body");
-                    told.send(Instant::now())?;
-                }
+    async fn begin(&mut self) -> anyhow::Result<()> {
+        let mut out = BytesMut::from(PREFACE);
+        let mut settings = BytesMut::new();
+        settings.put_u16(INITIAL_WINDOW_SIZE);
+        settings.put_u32(WINDOW);
+        frame(&mut out, SETTINGS, 0, 0, &settings);
+        frame(&mut out, WINDOW_UPDATE, 0, 0, &(WINDOW - FIRST_WINDOW).to_be_bytes());
+        let mut headers = BytesMut::new();
+        for (name, value) in [
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":path", "/lianbo.v1.Sync/Follow"),
+            (":authority", "hub"),
+            ("te", "trailers"),
+            ("content-type", "application/grpc"),
+        ] {
+            // A literal that is in no table (RFC 7541, section 6.2.2).
+            headers.put_u8(0);
+            for text in [name, value] {
+                headers.put_u8(u8::try_from(text.len())?);
+                headers.put_slice(text.as_bytes());
             }
-            batches.fetch_add(1, Ordering::Relaxed);
-            self.acknowledge(batch).await?;
+        }
+        frame(&mut out, HEADERS, END_HEADERS, STREAM, &headers);
+        let news = v1::Subscription { site: Bytes::new(), column: "news".to_owned() };
+        let open = v1::FollowOpen { subscriptions: vec![news], ..v1::FollowOpen::default() };
+        request(&mut out, Said::Open(open));
+        Ok(self.io.write_all(&out).await?)
+    }
+
+    /// The next batch, acknowledged.
+    async fn receive(&mut self) -> anyhow::Result<v1::FollowResponse> {
+        loop {
+            if let Some(message) = self.message()? {
+                let batch = v1::FollowResponse::decode(message)?;
+                if !batch.cursor.is_empty() {
+                    let mut out = BytesMut::new();
+                    let cursor = batch.cursor.clone();
+                    request(&mut out, Said::Ack(v1::LaneCursor { lane: batch.lane, cursor }));
+                    self.io.write_all(&out).await?;
+                }
+                return Ok(batch);
+            }
+            while !self.frame().await? {
+                self.frames.reserve(READ);
+                let read = self.io.read_buf(&mut self.frames).await?;
+                anyhow::ensure!(read > 0, "the hub closed a follower's connection");
+            }
         }
     }
+
+    /// A whole gRPC message, if there is one.
+    fn message(&mut self) -> anyhow::Result<Option<Bytes>> {
+        let Some(prefix) = self.message.get(..5) else { return Ok(None) };
+        anyhow::ensure!(prefix[0] == 0, "the hub compressed a message nobody asked it to");
+        let length = usize::try_from((&prefix[1..]).get_u32())?;
+        if self.message.len() < 5 + length {
+            return Ok(None);
+        }
+        self.message.advance(5);
+        Ok(Some(self.message.split_to(length).freeze()))
+    }
+
+    /// Takes one frame; `false` where it is not whole yet.
+    async fn frame(&mut self) -> anyhow::Result<bool> {
+        let Some(mut head) = self.frames.get(..9) else { return Ok(false) };
+        let length = usize::try_from(head.get_uint(3))?;
+        let (kind, flags) = (head.get_u8(), head.get_u8());
+        if self.frames.len() < 9 + length {
+            return Ok(false);
+        }
+        self.frames.advance(9);
+        let payload = self.frames.split_to(length);
+        let mut answer = BytesMut::new();
+        match kind {
+            // Most messages are one frame: nothing to copy.
+            DATA if self.message.is_empty() => self.message = payload,
+            DATA => self.message.put_slice(&payload),
+            SETTINGS if flags & ACK == 0 => frame(&mut answer, SETTINGS, ACK, 0, &[]),
+            PING if flags & ACK == 0 => frame(&mut answer, PING, ACK, 0, &payload),
+            HEADERS if flags & END_STREAM != 0 => {
+                anyhow::bail!("the hub ended a follower's stream")
+            }
+            RST_STREAM | GOAWAY => anyhow::bail!("the hub broke a follower's connection off"),
+            _ => {}
+        }
+        if !answer.is_empty() {
+            self.io.write_all(&answer).await?;
+        }
+        Ok(true)
+    }
+}
+
+/// A gRPC message in a frame.
+fn request(out: &mut BytesMut, said: Said) {
+    let message = v1::FollowRequest { message: Some(said) }.encode_to_vec();
+    let mut prefixed = BytesMut::with_capacity(5 + message.len());
+    prefixed.put_u8(0);
+    prefixed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    prefixed.put_slice(&message);
+    frame(out, DATA, 0, STREAM, &prefixed);
+}
+
+fn frame(out: &mut BytesMut, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    out.put_uint(payload.len() as u64, 3);
+    out.put_u8(kind);
+    out.put_u8(flags);
+    out.put_u32(stream);
+    out.put_slice(payload);
 }

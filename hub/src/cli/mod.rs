@@ -11,6 +11,8 @@ pub mod release;
 pub mod resume;
 pub mod revoke;
 pub mod sites;
+pub mod source;
+pub mod unit;
 
 use lianbo_node::content::Record;
 use lianbo_node::content::site::{Enrolment, Unit};

@@ -115,7 +115,7 @@ async fn first_seen(
     position: i64,
 ) -> Result<Option<i64>, PlanError> {
     use lianbo_node::args;
-    let reader = lianbo_node::scope::Reader { site: None, ceiling: Scope::Internal };
+    let reader = lianbo_node::scope::Reader::anonymous(Scope::Internal);
     let told = article::get(tx, reader, site, id).await?.and_then(|it| it.line.first_seen_ms);
     if told.is_some() {
         return Ok(told);

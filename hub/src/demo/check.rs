@@ -134,6 +134,19 @@ async fn on_page(
     let url = format!("{}{}", pages.address, row.path);
     let (status, text) = fetch.get(&url).await?;
     let listed = lists.contains(&format!("\"{}\"", row.path));
+    if let Some(picture) = &row.picture {
+        let (status, bytes) = fetch.get(&format!("{}{picture}", pages.address)).await?;
+        let shown = text.contains(&format!("src=\"{picture}\""));
+        let problem = match (expected, status, shown) {
+            (true, 200, true) if bytes.contains("PNG") => None,
+            (true, ..) => Some("its picture is missing"),
+            (false, 404, false) => None,
+            (false, ..) => Some("its picture stands where it may not"),
+        };
+        if let Some(problem) = problem {
+            return Ok(Some(format!("{problem} ({url} answers {status} for it)")));
+        }
+    }
     let problem = match (expected, status, listed) {
         (true, 200, true) if text.contains(row.title) => return Ok(None),
         (true, 200, true) => "its page shows another revision",
@@ -149,7 +162,7 @@ async fn on_page(
 
 /// What is wrong with a thing in a store; `None` if nothing is.
 async fn in_store(site: &SiteHere, row: &Row, expected: bool) -> anyhow::Result<Option<String>> {
-    let reader = Reader { site: Some(site.id), ceiling: Scope::Internal };
+    let reader = Reader::desk(site.id);
     let mut tx = site.store.read().await?;
     let title = if row.article {
         article::get(&mut tx, reader, row.site, row.id).await?.map(|it| it.line.title)

@@ -19,6 +19,8 @@ pub(super) struct Row {
     pub(super) site: SiteId,
     pub(super) id: RecordId,
     pub(super) article: bool,
+    /// Path of its picture.
+    pub(super) picture: Option<String>,
     kind: Kind,
 }
 
@@ -122,6 +124,7 @@ pub(super) fn rows(county: &County, planted: &Planted) -> anyhow::Result<Vec<Row
             site,
             id: *id,
             article: true,
+            picture: piece.picture.map(|(name, _)| format!("/article/{site}/{id}/{name}")),
             kind: Kind::Article(piece.clone()),
         });
     }
@@ -142,6 +145,7 @@ pub(super) fn rows(county: &County, planted: &Planted) -> anyhow::Result<Vec<Row
             site,
             id: *id,
             article: false,
+            picture: None,
             kind: Kind::Notice(notice.clone()),
         });
     }
@@ -152,6 +156,9 @@ fn about(piece: &Piece) -> String {
     let mut about = piece.scope.to_string();
     if let Some(to) = piece.to {
         about.push_str(&format!(", to {}", to.short()));
+    }
+    if piece.picture.is_some() {
+        about.push_str(", with a picture");
     }
     if !piece.revisions.is_empty() {
         about.push_str(", revised");

@@ -11,7 +11,7 @@ use lianbo_node::content::receipt::Stage;
 use lianbo_node::content::{notice, retraction};
 use lianbo_node::entry::{RecordId, SiteId};
 use lianbo_node::journal;
-use lianbo_node::scope::{Reader, Scope};
+use lianbo_node::scope::Reader;
 use rand::RngExt as _;
 
 use super::county::{County, SiteHere};
@@ -109,7 +109,7 @@ impl View {
         place: Place,
         site: &SiteHere,
     ) -> anyhow::Result<String> {
-        let reader = Reader { site: Some(site.id), ceiling: Scope::Internal };
+        let reader = Reader::desk(site.id);
         let mut tx = site.store.read().await?;
         let mut lines = Vec::new();
         if let Some(link) = journal::link_state(&mut tx).await?

@@ -84,6 +84,15 @@ pub(super) async fn write(county: &County, piece: &Piece) -> anyhow::Result<Reco
         Some(Place::Hub) => add.extend(["--to", "hub"]),
         Some(place) => add.extend(["--to", place.code()]),
     }
+    // Gone again once the command has taken the file in.
+    let folder = tempfile::tempdir().context("cannot make a folder for temporary files")?;
+    let file;
+    if let Some((name, bytes)) = piece.picture {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        file = path.display().to_string();
+        add.extend(["--attach", &file]);
+    }
     let added = county.at(piece.author, &add, piece.text).await?;
     record_id(&added)
 }
@@ -152,9 +161,9 @@ pub(super) async fn until(
     article: bool,
 ) -> anyhow::Result<()> {
     use lianbo_node::content::{FindError, article, notice};
-    use lianbo_node::scope::{Reader, Scope};
+    use lianbo_node::scope::Reader;
     let site = county.site(place)?;
-    let reader = Reader { site: Some(site.id), ceiling: Scope::Internal };
+    let reader = Reader::desk(site.id);
     let wait = async {
         loop {
             let mut tx = site.store.read().await?;

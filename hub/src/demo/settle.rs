@@ -8,7 +8,7 @@ use lianbo_node::content::notice;
 use lianbo_node::content::receipt::Stage;
 use lianbo_node::entry::Lane;
 use lianbo_node::journal;
-use lianbo_node::scope::{Reader, Scope};
+use lianbo_node::scope::Reader;
 
 use super::county::County;
 use super::expect::{Row, receivers};
@@ -71,7 +71,7 @@ pub(super) async fn receipts(
     id: lianbo_node::entry::RecordId,
 ) -> anyhow::Result<BTreeSet<(Place, Stage)>> {
     let hub = county.site(Place::Hub)?;
-    let reader = Reader { site: Some(hub.id), ceiling: Scope::Internal };
+    let reader = Reader::desk(hub.id);
     let found = notice::receipts(&mut hub.store.read().await?, reader, hub.id, id).await?;
     Ok(found.iter().filter_map(|it| Some((county.place_of(it.site)?, it.stage))).collect())
 }
@@ -97,7 +97,7 @@ async fn quiet(county: &County) -> anyhow::Result<bool> {
         let status = county.at(place, &["status"], "").await?;
         let refused = status["refusals"].as_array().context("`status` tells no refusals")?;
         anyhow::ensure!(refused.is_empty(), "the hub refused of {}: {refused:?}", place.name());
-        if status["waiting"] != 0 {
+        if status["waiting"] != 0 || status["files_coming"] != 0 {
             return Ok(false);
         }
     }

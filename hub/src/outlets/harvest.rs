@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use lianbo_node::content::article::{
-    self, ArticleLine, Carried, Change, Published, PublishedFile, Span, Told, Withdrawn, urn,
+    self, ArticleLine, Carried, Change, Harvested, Published, PublishedFile, Span, Withdrawn, urn,
 };
 use lianbo_node::entry::{RecordId, SiteId};
 use lianbo_node::scope::{Reader, Scope};
@@ -141,10 +141,10 @@ impl Page {
 
     /// Draws the texts. Takes time that grows with them: call it where blocking is allowed. `pages` is the address
     /// of the public pages.
-    pub(crate) fn draw(self, pages: Option<&str>) -> Vec<Told> {
+    pub(crate) fn draw(self, pages: Option<&str>) -> Vec<Harvested> {
         let draw = |raw| match raw {
-            Raw::Article(it) => Told::Article(Box::new(published(it.0, it.1, pages))),
-            Raw::Withdrawn(it) => Told::Withdrawn(it),
+            Raw::Article(it) => Harvested::Article(Box::new(published(it.0, it.1, pages))),
+            Raw::Withdrawn(it) => Harvested::Withdrawn(it),
         };
         self.items.into_iter().map(draw).collect()
     }

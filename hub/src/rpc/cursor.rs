@@ -40,7 +40,7 @@ pub(crate) enum Verdict {
 }
 
 impl Cursor {
-    /// A cursor of this journal, for what a filter of this digest lets through.
+    /// A cursor of this journal, made with the filter of this digest.
     pub(crate) fn new(meta: &Meta, filter: Hash, end: End) -> Self {
         Self { journal: meta.journal, epoch: meta.epoch, filter, end }
     }
@@ -80,7 +80,8 @@ impl Cursor {
         })
     }
 
-    /// Judges it against the journal as it is: `rolling_here` is the rolling hash at its position now.
+    /// Judges it against the journal as it is, for a reader with the filter of this digest: `rolling_here` is
+    /// the rolling hash at its position now.
     pub(crate) fn judge(&self, meta: &Meta, filter: Hash, rolling_here: Option<Hash>) -> Verdict {
         if self.journal != meta.journal
             || self.epoch != meta.epoch

@@ -23,7 +23,7 @@ impl Service {
         // Other sites' entries are taken only while this hub fills up what it lost; its own, always.
         let refilling = self.hub.members().refilling();
         // The answer tells heights: of logs that the caller may hold, and of no others (rule 2).
-        let may_hold = Reader { site: Some(caller.site), ceiling: caller.ceiling() };
+        let may_hold = Reader::site(caller.site, caller.ceiling(), caller.ceiling());
         offered.retain(|log, _| {
             may_rise(caller.ceiling(), log.audience)
                 && may_read(may_hold, log.site, log.audience)

@@ -1,6 +1,7 @@
 //! Pull: one batch down, for clients that ask rather than follow.
 
 use bytes::Bytes;
+use lianbo_node::entry::Hash;
 use lianbo_node::heights::Heights;
 use lianbo_node::journal::{self, End, Item, Meta};
 use lianbo_node::store::StoreError;
@@ -14,6 +15,7 @@ use super::Service;
 use super::caller::{store_failed, subscriptions};
 use super::cursor::{Cursor, Verdict};
 use super::follow::lane_of;
+use crate::alike::{Class, anybody};
 use crate::hub::Hub;
 use crate::tail::{encode, strip_withdrawn};
 
@@ -28,7 +30,8 @@ impl Service {
         let caller = self.caller(&request)?;
         let pull = request.into_inner();
         let lane = lane_of(pull.lane)?;
-        let filter = self.filter(&caller, lane, &subscriptions(pull.subscriptions)?, pull.refill);
+        let subscriptions = subscriptions(pull.subscriptions)?;
+        let terms = Terms::new(self.filter(&caller, lane, &subscriptions, pull.refill));
         let held = heights_from_proto(pull.held)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let hub = &self.hub;
@@ -36,7 +39,7 @@ impl Service {
         let after = if pull.cursor.is_empty() {
             End::START
         } else {
-            resume(hub, &meta, &filter, &pull.cursor).await?
+            resume(hub, &meta, &terms, &pull.cursor).await?
         };
         let max_bytes = match pull.max_bytes {
             0 => BATCH,
@@ -45,27 +48,44 @@ impl Service {
         // The journal itself and not the tail: whoever was told that an entry is kept finds it here.
         let end = async { journal::end(&mut hub.store.read().await?).await };
         let upto = end.await.map_err(|error| store_failed(&error))?.position;
-        let (frame, end) = read(hub, &filter, &held, after.position, upto, max_bytes)
+        let (frame, end) = read(hub, &terms, &held, after.position, upto, max_bytes)
             .await
             .map_err(|error| store_failed(&error))?;
         Ok(v1::PullResponse {
             frame: frame.unwrap_or_default(),
-            cursor: seal(&meta, &filter, end),
+            cursor: terms.seal(&meta, end),
             more: end.position < upto,
         })
     }
 }
 
-/// Seals a cursor at `end`.
-pub(super) fn seal(meta: &Meta, filter: &Filter, end: End) -> Bytes {
-    Cursor::new(meta, filter.digest(), end).seal(&meta.cursor_key, rand::rng().random())
+/// What is read in one lane, and by whom.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    pub(super) filter: Filter,
+    /// Names the filter.
+    digest: Hash,
+    /// Who else gets the same bytes.
+    pub(super) class: Class,
+}
+
+impl Terms {
+    /// Names the filter, once for all batches.
+    pub(super) fn new(filter: Filter) -> Self {
+        Self { digest: filter.digest(), class: Class::of(&filter), filter }
+    }
+
+    /// Seals a cursor at `end`.
+    pub(super) fn seal(&self, meta: &Meta, end: End) -> Bytes {
+        Cursor::new(meta, self.digest, end).seal(&meta.cursor_key, rand::rng().random())
+    }
 }
 
 /// Where a cursor goes on, if it is good for this journal and this filter.
 pub(super) async fn resume(
     hub: &Hub,
     meta: &Meta,
-    filter: &Filter,
+    terms: &Terms,
     sealed: &[u8],
 ) -> Result<End, Status> {
     let again = || Status::failed_precondition("this cursor cannot be continued; call Hello");
@@ -73,14 +93,35 @@ pub(super) async fn resume(
     let here =
         async { journal::rolling_at(&mut hub.store.read().await?, cursor.end.position).await };
     let here = here.await.map_err(|error| store_failed(&error))?;
-    match cursor.judge(meta, filter.digest(), here) {
+    match cursor.judge(meta, terms.digest, here) {
         Verdict::Good(_) => Ok(cursor.end),
         _ => Err(again()),
     }
 }
 
-/// Reads on after a position, leaving out what the reader holds.
+/// Reads on after a position, leaving out what the reader holds. What many read alike is read once.
 pub(super) async fn read(
+    hub: &Hub,
+    terms: &Terms,
+    held: &Heights,
+    after: i64,
+    upto: i64,
+    max_bytes: usize,
+) -> Result<(Option<Bytes>, End), StoreError> {
+    let Terms { filter, class, .. } = terms;
+    if held.is_empty() && !filter.refill && max_bytes == BATCH {
+        let anybody = anybody(filter);
+        let reading = read_for(hub, &anybody, held, after, upto, max_bytes);
+        let (frame, end) = hub.tail.alike.get(class, after, upto, reading).await?;
+        let mut tx = hub.store.read().await?;
+        if !journal::concerns_reader(&mut tx, filter, after, end.position).await? {
+            return Ok((frame, end));
+        }
+    }
+    read_for(hub, filter, held, after, upto, max_bytes).await
+}
+
+async fn read_for(
     hub: &Hub,
     filter: &Filter,
     held: &Heights,

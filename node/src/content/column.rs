@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::args;
-use crate::content::site::check_code;
+use crate::content::site::{check_code, narrowed as narrowed_to_front};
 use crate::content::views::{Type, View};
 use crate::content::{BadText, Folding, check_line};
 use crate::entry::{Hash, SiteId};
@@ -117,7 +117,9 @@ pub async fn list(
         None => ("", args![reader.ceiling]),
         Some(site) => ("AND r.site = $2", args![reader.ceiling, site]),
     };
-    let sql = format!("SELECT {COLUMNS} FROM columns r WHERE r.scope >= $1 {narrowed} AND {LIVE}");
+    let front = narrowed_to_front(reader, "r.site");
+    let sql =
+        format!("SELECT {COLUMNS} FROM columns r WHERE r.scope >= $1 {narrowed}{front} AND {LIVE}");
     let rows = tx.all(&sql, args).await?;
     let mut columns: Vec<ColumnView> = latest(&rows, Some(reader))?.into_values().collect();
     columns.sort_by(|a, b| (a.site, a.rank, &a.slug).cmp(&(b.site, b.rank, &b.slug)));
@@ -140,11 +142,37 @@ pub(super) async fn names(
 ) -> Result<BTreeMap<(SiteId, String), String>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM ({{keys}}) k \
-         JOIN columns r ON r.site = k.column1 AND r.slug = k.column2 WHERE {LIVE}"
+         JOIN columns r ON r.site = k.column1 AND r.slug = k.column2 WHERE {LIVE}{}",
+        narrowed_to_front(reader, "r.site")
     );
     let keys = columns.iter().map(|(site, slug)| args![*site, slug]).collect();
     let rows = tx.select_in(&sql, keys).await?;
-    Ok(latest(&rows, Some(reader))?.into_iter().map(|(key, it)| (key, it.name)).collect())
+    let mut names: BTreeMap<_, _> =
+        latest(&rows, Some(reader))?.into_iter().map(|(key, it)| (key, it.name)).collect();
+    if reader.curated {
+        for (key, name) in own_names(tx, reader, columns).await? {
+            names.entry(key).or_insert(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Names for others' columns from this site's own of the same slug: what a unit calls its column was not released.
+async fn own_names(
+    tx: &mut Tx,
+    reader: Reader,
+    columns: &BTreeSet<(SiteId, String)>,
+) -> Result<Vec<((SiteId, String), String)>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM columns r WHERE r.slug IN ({{keys}}) \
+         AND r.site = (SELECT value FROM meta WHERE key = 'site') AND {LIVE}"
+    );
+    let slugs: BTreeSet<&String> = columns.iter().map(|(_, slug)| slug).collect();
+    let rows = tx.select_in(&sql, slugs.into_iter().map(|slug| args![slug]).collect()).await?;
+    let own: BTreeMap<String, String> =
+        latest(&rows, Some(reader))?.into_values().map(|it| (it.slug, it.name)).collect();
+    let named = columns.iter().filter_map(|key| Some((key.clone(), own.get(&key.1)?.clone())));
+    Ok(named.collect())
 }
 
 /// Of every column the latest description that `reader` may see, by (Lamport, hash).

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::args;
 use crate::content::Record;
 use crate::content::retraction::Target;
+use crate::content::site::narrowed;
 use crate::entry::{Entry, EntryError, Head, LogId, RecordId, SiteId};
 use crate::scope::{Audience, Reader, may_read};
 use crate::store::{Row, StoreError, Tx};
@@ -119,10 +120,15 @@ pub(super) const LIVE: &str = "\
     AND NOT EXISTS (SELECT 1 FROM retracted_entries x \
         WHERE x.site = r.carrier_site AND x.hash = r.carrier_hash)";
 
-/// Of the same rows, those that a reader with ceiling `$1` and site `$2` may see. Only narrows what is fetched:
-/// [`crate::scope::may_read`] is asked for every row besides.
-pub(super) const VISIBLE: &str = "\
-    r.scope >= $1 AND (length(r.addressee) = 0 OR r.addressee = $2 OR r.carrier_site = $2)";
+/// Of the same rows, those that `reader`, whose ceiling is `$1` and whose site is `$2`, may see. As to audiences it only
+/// narrows what is fetched: [`crate::scope::may_read`] is asked for every row besides.
+pub(super) fn visible(reader: Reader) -> String {
+    let mut sql =
+        "r.scope >= $1 AND (length(r.addressee) = 0 OR r.addressee = $2 OR r.carrier_site = $2)"
+            .to_owned();
+    sql.push_str(&narrowed(reader, "r.carrier_site"));
+    sql
+}
 
 /// The tables whose rows carry a record.
 const CARRIERS: [&str; 2] = ["article_revisions", "notices"];
@@ -183,7 +189,8 @@ pub(super) async fn find(
     let (first, last) = id_range(prefix)?;
     let sql = format!(
         "SELECT r.site, r.id, r.carrier_site, r.scope, r.addressee FROM {table} r \
-         WHERE {VISIBLE} AND r.id >= $3 AND r.id <= $4 AND {LIVE}"
+         WHERE {} AND r.id >= $3 AND r.id <= $4 AND {LIVE}",
+        visible(reader)
     );
     let mut found = BTreeSet::new();
     for row in tx.all(&sql, args![reader.ceiling, reader.site, first, last]).await? {

@@ -2,8 +2,10 @@
 
 pub mod article;
 pub mod column;
+pub mod files;
 pub mod first_seen;
 pub mod harvester;
+pub mod html;
 mod journal;
 mod newest;
 pub mod notice;

@@ -7,8 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use super::journal::{LIVE, VISIBLE};
+use super::journal::{LIVE, visible};
 use crate::entry::{Hash, RecordId, SiteId};
+use crate::scope::Reader;
 use crate::store::{StoreError, Tx, Value};
 
 /// Most keys of one exact question.
@@ -23,6 +24,7 @@ pub(super) type Key = (SiteId, RecordId);
 pub(super) struct Source<'a> {
     pub(super) table: &'static str,
     pub(super) date: &'static str,
+    pub(super) reader: Reader,
     pub(super) conditions: &'a str,
     pub(super) args: &'a [Value],
 }
@@ -63,7 +65,7 @@ impl Newest {
         tx: &mut Tx,
         source: &Source<'_>,
     ) -> Result<Vec<Key>, StoreError> {
-        let Source { table, date, conditions, .. } = source;
+        let Source { table, date, reader, conditions, .. } = source;
         let mut args = source.args.to_vec();
         let below = match self.cursor {
             None => String::new(),
@@ -74,9 +76,10 @@ impl Newest {
             }
         };
         args.push(self.chunk.into());
+        let visible = visible(*reader);
         let sql = format!(
             "SELECT r.site, r.id, r.{date}, r.hash, r.carrier_hash FROM {table} r \
-             WHERE {VISIBLE} AND {LIVE} {conditions} {below} \
+             WHERE {visible} AND {LIVE} {conditions} {below} \
              ORDER BY r.{date} DESC, r.hash DESC, r.carrier_hash DESC LIMIT ${}",
             args.len()
         );

@@ -204,6 +204,12 @@ pub async fn list(
     Ok(views)
 }
 
+/// Position of the latest retraction; 0 without any.
+pub async fn latest(tx: &mut Tx) -> Result<i64, StoreError> {
+    let row = tx.optional("SELECT MAX(position) FROM retractions", args![]).await?;
+    Ok(row.map(|row| row.get(0)).transpose()?.flatten().unwrap_or(0))
+}
+
 /// Which of these entries are withdrawn, by hash or by the record they carry: such an entry travels without its
 /// body, as does a release whose original is withdrawn. Ask for entries of the content lane only; those
 /// of the control lane always travel whole, whatever a retraction claims.

@@ -1,10 +1,14 @@
 //! Own entries: drafts, sealed inside the transaction that keeps them.
 
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::append::Appender;
-use super::verify::verify_one;
-use super::{IngestError, Verified, Written};
+use super::verify::{spread, verify_one};
+use super::{IngestError, Refusal, Verified, Written};
 use crate::args;
 use crate::content::Record;
 use crate::content::site::IncarnationStart;
@@ -54,18 +58,54 @@ pub enum PlanError {
 pub type Plan =
     Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Vec<Draft>, PlanError>> + Send>;
 
+/// What a [`NotingPlan`] decided.
+#[derive(Default)]
+pub struct Planned {
+    /// What to write.
+    pub drafts: Vec<Draft>,
+    /// Notes it afterwards; not if the drafts were not written.
+    pub note: Option<Note>,
+}
+
+impl fmt::Debug for Planned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Planned").field("drafts", &self.drafts).finish_non_exhaustive()
+    }
+}
+
+/// Writes, beside the entries and in their transaction, local state that must not lag behind them, such as what they
+/// were made from (rule 1). It touches plain tables only.
+pub type Note = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<(), StoreError>> + Send>;
+
+/// As [`Plan`]; what it decided is noted with it.
+pub type NotingPlan =
+    Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Planned, PlanError>> + Send>;
+
 /// Runs a plan and keeps what it says.
 pub(super) async fn write(
     appender: &mut Appender<'_>,
     meta: &Meta,
-    identity: &Identity,
-    plan: Plan,
+    identity: &Arc<Identity>,
+    plan: NotingPlan,
 ) -> Result<Result<Vec<Written>, IngestError>, StoreError> {
-    let drafts = match plan(appender.tx).await {
-        Ok(drafts) => drafts,
+    let Planned { drafts, note } = match plan(appender.tx).await {
+        Ok(planned) => planned,
         Err(PlanError::Store(error)) => return Err(error),
         Err(PlanError::Refused(reason)) => return Ok(Err(IngestError::Refused(reason.into()))),
     };
+    let written = write_drafts(appender, meta, identity, drafts).await?;
+    if let (Ok(_), Some(note)) = (&written, note) {
+        note(appender.tx).await?;
+    }
+    Ok(written)
+}
+
+async fn write_drafts(
+    appender: &mut Appender<'_>,
+    meta: &Meta,
+    identity: &Arc<Identity>,
+    drafts: Vec<Draft>,
+) -> Result<Result<Vec<Written>, IngestError>, StoreError> {
     if drafts.is_empty() {
         return Ok(Ok(Vec::new()));
     }
@@ -75,20 +115,27 @@ pub(super) async fn write(
              sync once so that they are filled up, or run `resume`",
         )));
     }
-    let mut sealed: Vec<Verified> = Vec::with_capacity(drafts.len());
+    let mut heads: Vec<Unsigned> = Vec::with_capacity(drafts.len());
     let mut author = Author { lamport: own_lamport(appender.tx, meta).await?, tips: Vec::new() };
     for draft in drafts {
         if let Some(start) = author.incarnation_start(appender, meta, draft.audience).await? {
-            match author.seal(appender, meta, identity, start).await? {
-                Ok(entry) => sealed.push(entry),
+            match author.head(appender, meta, identity, start).await? {
+                Ok(head) => heads.push(head),
                 Err(error) => return Ok(Err(error)),
             }
         }
-        match author.seal(appender, meta, identity, draft).await? {
-            Ok(entry) => sealed.push(entry),
+        match author.head(appender, meta, identity, draft).await? {
+            Ok(head) => heads.push(head),
             Err(error) => return Ok(Err(error)),
         }
     }
+    // A head names the one before by its bytes alone: so all can be signed at once, on all cores.
+    let identity = identity.clone();
+    let sealed = spread(heads, move |head| seal(&identity, head)).await;
+    let sealed = match sealed.into_iter().collect::<Result<Vec<Verified>, Refusal>>() {
+        Ok(sealed) => sealed,
+        Err(refusal) => return Ok(Err(IngestError::Rule(refusal))),
+    };
     appender.append_own(sealed).await.map(|written| written.map_err(IngestError::Rule))
 }
 
@@ -98,6 +145,18 @@ async fn own_lamport(tx: &mut Tx, meta: &Meta) -> Result<u64, StoreError> {
         Some(row) => row.get(0),
         None => Ok(0),
     }
+}
+
+/// The bytes of a head and of its body.
+struct Unsigned {
+    head: Bytes,
+    body: Bytes,
+}
+
+/// Signs. Read back as a peer will read it: what others would refuse must not be written here.
+fn seal(identity: &Identity, it: Unsigned) -> Result<Verified, Refusal> {
+    let signature = sign_head(identity.signing_key(), &it.head);
+    verify_one(Entry { head: it.head, signature, body: Some(it.body) })
 }
 
 /// Where this site's logs stand while one plan's drafts are sealed.
@@ -124,13 +183,13 @@ impl Author {
         Ok(Ok((state.height, state.tip)))
     }
 
-    async fn seal(
+    async fn head(
         &mut self,
         appender: &mut Appender<'_>,
         meta: &Meta,
         identity: &Identity,
         draft: Draft,
-    ) -> Result<Result<Verified, IngestError>, StoreError> {
+    ) -> Result<Result<Unsigned, IngestError>, StoreError> {
         let log = LogId {
             site: meta.site,
             incarnation: meta.incarnation,
@@ -153,16 +212,10 @@ impl Author {
             blobs: draft.blobs,
         };
         let bytes = encode_head(&head);
-        let signature = sign_head(identity.signing_key(), &bytes);
-        // Read back as a peer will read it: what others would refuse must not be written here.
-        let sealed = match verify_one(Entry { head: bytes, signature, body: Some(body) }) {
-            Ok(sealed) => sealed,
-            Err(refusal) => return Ok(Err(IngestError::Rule(refusal))),
-        };
         self.lamport += 1;
         self.tips.retain(|(known, ..)| *known != log);
-        self.tips.push((log, head.seq, Some(sealed.hash)));
-        Ok(Ok(sealed))
+        self.tips.push((log, head.seq, Some(Hash::of(&bytes))));
+        Ok(Ok(Unsigned { head: bytes, body }))
     }
 
     /// The first word of a new life of the data to an audience that earlier lives wrote to: the heads it

@@ -14,12 +14,14 @@ use super::append::Appender;
 use super::author;
 use super::outcome::tally;
 use super::verify::verify_many;
-use super::{Draft, IngestError, Origin, Outcome, Plan, Taken, Verified, Written};
+use super::{
+    Draft, IngestError, NotingPlan, Origin, Outcome, Plan, Planned, Taken, Verified, Written,
+};
 use crate::clock::SharedClock;
 use crate::entry::{Entry, Lane, LogId};
 use crate::identity::Identity;
 use crate::journal::{self, End, Meta, Pins};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// Submissions that may wait at the door; more wait at their senders (rule 9).
 const QUEUE: usize = 256;
@@ -63,7 +65,7 @@ struct Command {
 
 enum Ask {
     Take(Batch),
-    Write(Plan),
+    Write(NotingPlan),
 }
 
 /// Entries of one submission, and how far its link has read once they are kept.
@@ -129,6 +131,14 @@ impl Door {
 
     /// Writes what `plan` decides inside the transaction; all of it or nothing.
     pub async fn write_planned(&self, plan: Plan) -> Result<Vec<Written>, IngestError> {
+        self.write_noting(Box::new(move |tx: &mut Tx| {
+            Box::pin(async move { Ok(Planned { drafts: plan(tx).await?, note: None }) })
+        }))
+        .await
+    }
+
+    /// As [`Door::write_planned`]; keeps in the same transaction what the plan noted (rule 1).
+    pub async fn write_noting(&self, plan: NotingPlan) -> Result<Vec<Written>, IngestError> {
         match self.ask(Ask::Write(plan)).await? {
             Done::Written(written) => written,
             Done::Taken(_) => Err(IngestError::Stopping),

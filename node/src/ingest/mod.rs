@@ -12,7 +12,7 @@ mod outcome;
 mod rebuild;
 mod verify;
 
-pub use author::{Draft, Plan, PlanError};
+pub use author::{Draft, Note, NotingPlan, Plan, PlanError, Planned};
 pub use door::{Door, DoorTask};
 pub use outcome::{IngestError, Origin, Outcome, Reason, Refusal, Taken, Written};
 pub use rebuild::{Damage, Progress, Rebuilt, rebuild_views, verify_journal};

@@ -54,26 +54,40 @@ fn decode_body(head: &Head, body: &Bytes) -> Result<Option<Record>, EntryError> 
 
 /// Checks many entries on all cores; answers in the same order.
 pub(super) async fn verify_many(entries: Vec<Entry>) -> Vec<Result<Verified, Refusal>> {
-    if entries.len() <= FEW {
-        return entries.into_iter().map(verify_one).collect();
+    spread(entries, verify_one).await
+}
+
+/// Does the same to many on all cores; answers in the same order.
+pub(super) async fn spread<T, U>(
+    items: Vec<T>,
+    work: impl Fn(T) -> U + Clone + Send + 'static,
+) -> Vec<U>
+where
+    T: Send + 'static,
+    U: Send + 'static,
+{
+    if items.len() <= FEW {
+        return items.into_iter().map(work).collect();
     }
-    let mut rest = entries.into_iter();
+    let mut rest = items.into_iter();
     let mut tasks = Vec::new();
     loop {
-        let chunk: Vec<Entry> = rest.by_ref().take(CHUNK).collect();
+        let chunk: Vec<T> = rest.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
             break;
         }
-        let work = move || chunk.into_iter().map(verify_one).collect::<Vec<_>>();
-        tasks.push(tokio::task::spawn_blocking(work));
+        let work = work.clone();
+        tasks.push(tokio::task::spawn_blocking(move || {
+            chunk.into_iter().map(work).collect::<Vec<_>>()
+        }));
     }
-    let mut verified = Vec::new();
+    let mut done = Vec::new();
     for task in tasks {
         match task.await {
-            Ok(chunk) => verified.extend(chunk),
+            Ok(chunk) => done.extend(chunk),
             // A panic in a parser is a bug; it must not pass for an acceptance, nor take the door down.
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
-    verified
+    done
 }

@@ -14,4 +14,4 @@ pub use links::{
     subscriptions,
 };
 pub use meta::{Meta, Pins, Standing, fact, set_fact};
-pub use read::{End, Item, Page, all_after, end, log_entries, page, rolling_at};
+pub use read::{End, Item, Page, all_after, concerns_reader, end, log_entries, page, rolling_at};

@@ -136,6 +136,20 @@ pub async fn page(
     Ok(Page { items, end: End { position: last, rolling } })
 }
 
+/// Whether anything in a part of the journal is there for `filter`'s reader, or not there, because of who it is: an
+/// entry of its own, or one addressed to it.
+pub async fn concerns_reader(
+    tx: &mut Tx,
+    filter: &Filter,
+    after: i64,
+    upto: i64,
+) -> Result<bool, StoreError> {
+    let Some(reader) = filter.reader.site else { return Ok(false) };
+    let sql = "SELECT 1 FROM entries WHERE position > $1 AND position <= $2 AND log IN \
+               (SELECT log FROM logs WHERE lane = $3 AND (site = $4 OR addressee = $4)) LIMIT 1";
+    Ok(tx.optional(sql, args![after, upto, filter.lane, reader]).await?.is_some())
+}
+
 fn condition(filter: &Filter, after: i64, upto: i64) -> (String, Vec<Value>) {
     let reader = filter.reader.site;
     let mut sql = String::from(

@@ -267,6 +267,7 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
+    use crate::link::tls::peer_uri;
     use crate::link::tls::testing::TestCa;
     use crate::link::tls::{
         Acceptor, Connections, Limits, PeerInfo, TlsProblem, incoming, joined_config,

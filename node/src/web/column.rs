@@ -8,6 +8,7 @@ use super::WebContext;
 use super::error::PageError;
 use super::feed::column_feed;
 use super::page::{Frame, Item, Link, PAGE, Turn, column_href, draw, page_number, unit};
+use super::tags::ColumnTags;
 use crate::content::article::{self, ArticleFilter};
 use crate::content::column as columns;
 use crate::content::site::check_code;
@@ -21,7 +22,8 @@ struct ListPage {
     description: String,
     /// Whose column it is; empty where the name tells.
     unit: String,
-    /// Whether `name` is a column's, for the page tags.
+    tags: ColumnTags,
+    /// Whether it is a column's page.
     column: bool,
     /// Whether the articles' units are told.
     many: bool,
@@ -47,9 +49,7 @@ pub(super) async fn column(
     let feed = column_feed(site, &slug);
     let filter = ArticleFilter {
         site: Some(site),
-        column: Some(slug),
-        // What units sent up is listed inside only; outside, what the hub released.
-        carrier: if context.lists_units() { None } else { context.front() },
+        column: Some(slug.clone()),
         limit: PAGE + 1,
         offset: (number - 1) * PAGE,
         ..ArticleFilter::default()
@@ -69,7 +69,8 @@ pub(super) async fn column(
     drop(tx);
     frame.feeds.push(Link { href: feed, name: name.clone() });
     let items = lines.iter().map(|line| Item::article(context, line)).collect();
-    draw(&ListPage { frame, name, description, unit, column: true, many: false, items, turn })
+    let tags = ColumnTags::new(&frame, &slug, &name, &description, &unit);
+    draw(&ListPage { frame, name, description, unit, tags, column: true, many: false, items, turn })
 }
 
 /// 各单位来稿.
@@ -90,10 +91,12 @@ pub(super) async fn units(
     let turn = Turn::cut(number, &mut lines)?;
     let frame = Frame::load(context, &mut tx, "/units").await?;
     drop(tx);
+    let (name, description) = ("各单位来稿", "各单位上报到本中心的稿件，按发布日期排列。");
     draw(&ListPage {
+        tags: ColumnTags::new(&frame, "", name, description, ""),
         frame,
-        name: "各单位来稿".to_owned(),
-        description: "各单位上报到本中心的稿件，按发布日期排列。".to_owned(),
+        name: name.to_owned(),
+        description: description.to_owned(),
         unit: String::new(),
         column: false,
         many: true,

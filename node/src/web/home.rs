@@ -6,6 +6,7 @@ use axum::response::Html;
 
 use super::error::PageError;
 use super::page::{Frame, Item, column_href, draw, unit};
+use super::tags::ColumnTags;
 use super::{WebContext, notice};
 use crate::content::article::{self, ArticleFilter, ArticleLine};
 use crate::content::column;
@@ -13,8 +14,8 @@ use crate::entry::SiteId;
 use crate::store::Tx;
 
 /// Articles looked at for the sections.
-const LOOK: i64 = 200;
-const NEWEST: usize = 8;
+pub(super) const LOOK: i64 = 200;
+pub(super) const NEWEST: usize = 8;
 const IN_SECTION: usize = 6;
 /// Sections of columns of other sites.
 const OTHERS: usize = 12;
@@ -24,6 +25,7 @@ const NOTICES: usize = 8;
 #[template(path = "home.html")]
 struct HomePage {
     frame: Frame,
+    tags: ColumnTags,
     newest: Vec<Item>,
     sections: Vec<Section>,
     notices: Vec<Item>,
@@ -31,12 +33,12 @@ struct HomePage {
 }
 
 /// A column with its newest articles.
-struct Section {
-    name: String,
-    href: String,
+pub(super) struct Section {
+    pub(super) name: String,
+    pub(super) href: String,
     /// Whose column it is; empty for the site's own.
-    unit: String,
-    items: Vec<Item>,
+    pub(super) unit: String,
+    pub(super) items: Vec<Item>,
 }
 
 pub(super) async fn home(State(context): State<WebContext>) -> Result<Html<String>, PageError> {
@@ -47,7 +49,7 @@ pub(super) async fn home(State(context): State<WebContext>) -> Result<Html<Strin
         ArticleFilter { carrier: context.front(), limit: LOOK, ..ArticleFilter::default() };
     let lines = article::list(&mut tx, context.reader(), &filter).await?;
     let mut sections = own(context, &mut tx, &lines).await?;
-    sections.extend(others(context, &lines));
+    sections.extend(by_column(context, &lines));
     let notices = notice::lines(context, &mut tx, NOTICES).await?;
     let units = if context.lists_units() {
         let limit = i64::try_from(NEWEST).unwrap_or(i64::MAX);
@@ -59,6 +61,7 @@ pub(super) async fn home(State(context): State<WebContext>) -> Result<Html<Strin
     };
     drop(tx);
     draw(&HomePage {
+        tags: ColumnTags::home(&frame),
         frame,
         newest: items(context, lines.iter().take(NEWEST)),
         sections,
@@ -67,7 +70,10 @@ pub(super) async fn home(State(context): State<WebContext>) -> Result<Html<Strin
     })
 }
 
-fn items<'a>(context: &WebContext, lines: impl Iterator<Item = &'a ArticleLine>) -> Vec<Item> {
+pub(super) fn items<'a>(
+    context: &WebContext,
+    lines: impl Iterator<Item = &'a ArticleLine>,
+) -> Vec<Item> {
     lines.map(|line| Item::article(context, line)).collect()
 }
 
@@ -105,7 +111,7 @@ async fn own(
 }
 
 /// Other sites' columns that have something new, the newest first.
-fn others(context: &WebContext, lines: &[ArticleLine]) -> Vec<Section> {
+pub(super) fn by_column(context: &WebContext, lines: &[ArticleLine]) -> Vec<Section> {
     let mut sections: Vec<((SiteId, &str), Section)> = Vec::new();
     for line in lines.iter().filter(|line| line.site != context.site) {
         let key = (line.site, line.column.as_str());

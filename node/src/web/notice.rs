@@ -7,6 +7,8 @@ use axum::response::Html;
 use super::article::{draw_text, ids};
 use super::error::PageError;
 use super::page::{Badge, Frame, Item, PAGE, Turn, draw, page_number, unit};
+use super::pictures::Files;
+use super::tags::{ColumnTags, beginning};
 use super::{WebContext, date};
 use crate::content::notice::{self, NoticeLine};
 use crate::store::Tx;
@@ -18,6 +20,7 @@ const LOOK: i64 = 1_000;
 #[template(path = "notices.html")]
 struct NoticesPage {
     frame: Frame,
+    tags: ColumnTags,
     items: Vec<Item>,
     turn: Turn,
 }
@@ -26,6 +29,8 @@ struct NoticesPage {
 #[template(path = "notice.html")]
 struct NoticePage {
     frame: Frame,
+    tags: ColumnTags,
+    description: String,
     title: String,
     number: String,
     unit: String,
@@ -66,7 +71,7 @@ pub(super) async fn notices(
     let frame = Frame::load(context, &mut tx, "/notices").await?;
     drop(tx);
     let items = lines.iter().map(|line| Item::notice(context, line)).collect();
-    draw(&NoticesPage { frame, items, turn })
+    draw(&NoticesPage { tags: tags(&frame), frame, items, turn })
 }
 
 pub(super) async fn notice(
@@ -81,7 +86,10 @@ pub(super) async fn notice(
     let frame = Frame::load(context, &mut tx, "/notices").await?;
     drop(tx);
     let line = found.line;
+    let body = draw_text(found.format, found.text, Files::new()).await?;
     draw(&NoticePage {
+        tags: tags(&frame),
+        description: beginning(&body),
         frame,
         unit: unit(context, line.site, &line.unit_name),
         issued: date::words(line.issued_ms),
@@ -91,6 +99,10 @@ pub(super) async fn notice(
         badge: line.scope.into(),
         title: line.title,
         number: line.doc_number,
-        body: draw_text(found.format, found.text).await?,
+        body,
     })
+}
+
+fn tags(frame: &Frame) -> ColumnTags {
+    ColumnTags::new(frame, "", "通知", "", "")
 }

@@ -1,12 +1,14 @@
 //! What pages have in common: the frame around them, and things in lists.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::RawQuery;
 use axum::response::Html;
 
 use super::error::PageError;
 use super::feed::SITE_FEED;
-use super::{WebContext, assets, date};
+use super::{Imprint, WebContext, assets, date};
 use crate::content::article::ArticleLine;
 use crate::content::column::{self, ColumnView};
 use crate::content::notice::NoticeLine;
@@ -28,7 +30,15 @@ pub(super) struct Frame {
     pub(super) style: &'static str,
     pub(super) icon: &'static str,
     pub(super) network: &'static str,
+    /// The listener's host; may be empty.
+    pub(super) domain: String,
+    pub(super) imprint: Arc<Imprint>,
+    /// Whether anybody may read this.
+    pub(super) public: bool,
+    /// Whether what units sent up has a list.
     pub(super) units: bool,
+    /// Whether units have pages.
+    pub(super) directory: bool,
     pub(super) columns: Vec<Link>,
     /// Address of the page, where it stands in the bar.
     pub(super) here: String,
@@ -55,7 +65,11 @@ impl Frame {
                 Scope::Organization => "组织系统专网",
                 Scope::Public => "互联网",
             },
+            domain: context.domain.clone(),
+            imprint: context.imprint.clone(),
+            public: context.listener == Scope::Public,
             units: context.lists_units(),
+            directory: context.units,
             columns: Vec::new(),
             here: String::new(),
             feeds: vec![Link { href: SITE_FEED.to_owned(), name: context.title.clone() }],
@@ -164,6 +178,12 @@ impl Item {
             badge: badge(context, line.scope),
         }
     }
+}
+
+/// Address of a unit's page, if there is one: the site's own unit has the whole site.
+pub(super) fn unit_href(context: &WebContext, site: SiteId, code: &str) -> Option<String> {
+    // A code holds lower-case letters, digits and hyphens only.
+    (context.units && site != context.site && !code.is_empty()).then(|| format!("/unit/{code}/"))
 }
 
 fn badge(context: &WebContext, scope: Scope) -> Option<Badge> {

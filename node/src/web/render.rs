@@ -1,115 +1,44 @@
 //! Articles' texts to safe HTML: whatever their authors, or the sites these copied from, put into them.
-//!
-//! No scripts, styles, forms, frames or images survive; links go out without telling where from; headings stand below
-//! the page's own.
+//! Headings stand below the page's own; of pictures only the article's own show. What else may stand in a text is
+//! `content::html`'s to say.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
 
-use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{Options, Parser};
 
+use super::pictures::{self, Files};
 use crate::content::article::TextFormat;
+use crate::content::html::{self, MAX_TAGS};
 
-/// What may stand in a text.
-const TAGS: &[&str] = &[
-    "a",
-    "abbr",
-    "b",
-    "blockquote",
-    "br",
-    "caption",
-    "cite",
-    "code",
-    "dd",
-    "del",
-    "div",
-    "dl",
-    "dt",
-    "em",
-    "figcaption",
-    "figure",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "hr",
-    "i",
-    "ins",
-    "kbd",
-    "li",
-    "mark",
-    "ol",
-    "p",
-    "pre",
-    "q",
-    "rp",
-    "rt",
-    "ruby",
-    "s",
-    "small",
-    "span",
-    "strong",
-    "sub",
-    "sup",
-    "table",
-    "tbody",
-    "td",
-    "tfoot",
-    "th",
-    "thead",
-    "tr",
-    "u",
-    "ul",
-    "wbr",
-];
-/// What goes with everything inside it.
-const REMOVED: &[&str] = &[
-    "applet", "audio", "button", "canvas", "embed", "frame", "frameset", "head", "iframe", "math",
-    "noembed", "noframes", "noscript", "object", "option", "script", "select", "style", "svg",
-    "template", "textarea", "title", "video", "xmp",
-];
-/// Most tags in a text. An HTML parser's time grows with depth times length, so that a hostile text of a
-/// megabyte could hold a core for a minute; honest ones stay far below this.
-const MAX_TAGS: usize = 20_000;
+/// In the place of a picture that has not come yet.
+pub(super) const MISSING: &str = "<span>〔图片传输中〕</span>";
 
-static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
-    let cell = || HashSet::from(["colspan", "rowspan"]);
-    let mut builder = Builder::empty();
-    builder
-        .tags(TAGS.iter().copied().collect())
-        .clean_content_tags(REMOVED.iter().copied().collect())
-        .generic_attributes(HashSet::new())
-        .tag_attributes(HashMap::from([
-            ("a", HashSet::from(["href", "title"])),
-            ("abbr", HashSet::from(["title"])),
-            ("ol", HashSet::from(["start"])),
-            ("td", cell()),
-            ("th", cell()),
-        ]))
-        .url_schemes(HashSet::from(["http", "https", "mailto", "tel"]))
-        // A relative address means another page on every site that shows the text.
-        .url_relative(UrlRelative::Deny)
-        .link_rel(Some("nofollow noopener noreferrer"))
-        .strip_comments(true);
-    builder
-});
-
-/// The text as safe HTML. Takes time that grows with the text: call it where blocking is allowed.
+/// The text as safe HTML, without pictures. Takes time that grows with the text: call it where blocking is allowed.
 pub fn render(format: TextFormat, text: &str) -> String {
-    let html = match format {
-        TextFormat::Html => bounded(text),
-        TextFormat::Markdown => markdown(text),
-    };
-    html.map_or_else(|| plain(text), |html| lower_headings(CLEANER.clean(&html).to_string()))
+    render_with(format, text, Files::new())
 }
 
-/// `None` if it would be too much to parse.
-fn bounded(html: &str) -> Option<Cow<'_, str>> {
-    (html.matches('<').count() <= MAX_TAGS).then_some(Cow::Borrowed(html))
+/// The text as safe HTML, with the pictures among `files`.
+pub(super) fn render_with(format: TextFormat, text: &str, files: Files) -> String {
+    let Some(written) = written(format, text) else { return plain(text) };
+    let clean = if files.is_empty() {
+        html::clean(&written, None)
+    } else {
+        html::parses(&written).then(|| {
+            let mut cleaner = html::cleaner();
+            pictures::let_through(&mut cleaner, files);
+            pictures::settle(&cleaner.clean(&written).to_string())
+        })
+    };
+    clean.map_or_else(|| plain(text), lower_headings)
+}
+
+/// The text as HTML that is not clean yet; `None` if it would be too much to parse.
+pub(super) fn written(format: TextFormat, text: &str) -> Option<Cow<'_, str>> {
+    match format {
+        TextFormat::Html => html::parses(text).then_some(Cow::Borrowed(text)),
+        TextFormat::Markdown => markdown(text),
+    }
 }
 
 /// Markdown as HTML, not clean yet; `None` if it would be too much to parse.
@@ -122,7 +51,7 @@ fn markdown(text: &str) -> Option<Cow<'_, str>> {
         (events <= MAX_TAGS).then_some(event)
     });
     pulldown_cmark::html::push_html(&mut html, bounded_events);
-    if events > MAX_TAGS { None } else { bounded(&html).is_some().then_some(Cow::Owned(html)) }
+    (events <= MAX_TAGS).then_some(Cow::Owned(html))
 }
 
 /// A text too strange to lay out, as it was written.

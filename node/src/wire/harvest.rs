@@ -4,7 +4,7 @@ use lianbo_proto::v1;
 use v1::harvest_item::Kind;
 
 use super::{entry_from_proto, entry_to_proto};
-use crate::content::article::{Published, PublishedFile, Told, Withdrawn};
+use crate::content::article::{Harvested, Published, PublishedFile, Withdrawn};
 use crate::entry::{EntryError, Hash, MAX_BLOBS};
 
 /// Longest HTML that is told of one article, in bytes: with its text and its signed entry a message stays below the
@@ -12,10 +12,10 @@ use crate::entry::{EntryError, Hash, MAX_BLOBS};
 pub const MAX_HTML: usize = 3 * 512 * 1024;
 
 /// What was told, as a harvester gets it.
-pub fn told_to_proto(told: Told) -> v1::HarvestItem {
+pub fn told_to_proto(told: Harvested) -> v1::HarvestItem {
     let kind = match told {
-        Told::Article(it) => Kind::Article(published(*it)),
-        Told::Withdrawn(it) => {
+        Harvested::Article(it) => Kind::Article(published(*it)),
+        Harvested::Withdrawn(it) => {
             Kind::Withdrawn(v1::HarvestWithdrawn { id: it.id, reason: it.reason })
         }
     };
@@ -55,13 +55,13 @@ fn published(it: Published) -> v1::HarvestArticle {
 
 /// What a hub tells, checked as far as a harvester relies on it: an id can stand in a file's name, addresses lead to
 /// the web, and nothing is larger than a hub may send. `None` for a kind this program does not know.
-pub fn told_from_proto(item: v1::HarvestItem) -> Result<Option<Told>, EntryError> {
+pub fn told_from_proto(item: v1::HarvestItem) -> Result<Option<Harvested>, EntryError> {
     Ok(match item.kind {
         None => None,
         Some(Kind::Withdrawn(it)) => {
-            Some(Told::Withdrawn(Withdrawn { id: id(it.id)?, reason: it.reason }))
+            Some(Harvested::Withdrawn(Withdrawn { id: id(it.id)?, reason: it.reason }))
         }
-        Some(Kind::Article(it)) => Some(Told::Article(Box::new(article(it)?))),
+        Some(Kind::Article(it)) => Some(Harvested::Article(Box::new(article(it)?))),
     })
 }
 
@@ -127,7 +127,7 @@ mod tests {
     use crate::content::article::urn;
     use crate::entry::{Entry, RecordId, SiteId};
 
-    fn told() -> Told {
+    fn told() -> Harvested {
         let file = PublishedFile {
             name: "银杏.jpg".into(),
             hash: Hash([3; 32]),
@@ -137,7 +137,7 @@ mod tests {
         };
         let entry =
             Entry { head: vec![1].into(), signature: vec![2].into(), body: Some(vec![3].into()) };
-        Told::Article(Box::new(Published {
+        Harvested::Article(Box::new(Published {
             id: urn(SiteId([1; 16]), RecordId([2; 16])),
             revision: Hash([4; 32]),
             unit_code: "yantian".into(),
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn what_is_told_comes_back() {
         let withdrawn = Withdrawn { id: told().id().to_owned(), reason: "原稿已撤".into() };
-        for it in [told(), Told::Withdrawn(withdrawn)] {
+        for it in [told(), Harvested::Withdrawn(withdrawn)] {
             assert_eq!(told_from_proto(told_to_proto(it.clone())), Ok(Some(it)));
         }
         assert_eq!(told_from_proto(v1::HarvestItem::default()), Ok(None));

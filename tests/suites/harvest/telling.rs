@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use lianbo_node::content::Record;
-use lianbo_node::content::article::{TextFormat, Told, urn};
+use lianbo_node::content::article::{Harvested, TextFormat, urn};
 use lianbo_node::entry::SiteId;
 use lianbo_node::ingest::Draft;
 use lianbo_node::scope::{Audience, Scope};
@@ -78,7 +78,7 @@ on_both! {
         let request = v1::HarvestRequest { entries: true, ..behind(&Bytes::new()) };
         let (pages, _) = county.province.list_all(&request).await.unwrap();
         let all: Vec<_> = pages.iter().flat_map(told).collect();
-        let articles: Vec<_> = all.iter().filter(|it| matches!(it, Told::Article(_))).collect();
+        let articles: Vec<_> = all.iter().filter(|it| matches!(it, Harvested::Article(_))).collect();
         assert_eq!(articles.len(), 1);
         let told = format!("{pages:?}");
         assert!(!told.contains("first") && !told.contains("kept"), "{told}");
@@ -181,7 +181,7 @@ async fn no_text_breaks_what_a_strangers_client_takes_at_a_time_and_nothing_aliv
     let (pages, _) = county.province.list_all(&request).await.unwrap();
     assert!(pages.len() >= 3, "{}", pages.len());
     let news: Vec<_> = pages.iter().flat_map(told).collect();
-    assert_eq!(news.iter().map(Told::id).collect::<Vec<_>>(), ids);
+    assert_eq!(news.iter().map(Harvested::id).collect::<Vec<_>>(), ids);
     let escaped = article(&news[0]);
     assert_eq!((escaped.html.as_str(), escaped.text.len()), ("", 900_000));
     assert_eq!(

@@ -55,7 +55,7 @@ impl Retractions {
 fn line(retraction: RetractionView, sites: &[SiteView], own: SiteId, acks: &Acks) -> Line {
     let audience = Audience { scope: retraction.scope, addressee: retraction.addressee };
     let told = sites.iter().filter(|it| {
-        let reader = Reader { site: Some(it.site), ceiling: it.ceiling };
+        let reader = Reader::site(it.site, it.ceiling, it.ceiling);
         it.revoked.is_none()
             && it.site != own
             && it.site != retraction.site

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use bytes::Bytes;
 use lianbo_node::cli::{output, print, time};
-use lianbo_node::content::article::Told;
+use lianbo_node::content::article::Harvested;
 use lianbo_node::link::harvest::Page;
 use lianbo_node::link::tls::write_file;
 
@@ -56,7 +56,7 @@ impl Keeper {
     }
 
     /// One file an article, named by its UUID. A withdrawn one says so in the place of its text.
-    fn file(&self, out: &Path, item: &Told) -> anyhow::Result<()> {
+    fn file(&self, out: &Path, item: &Harvested) -> anyhow::Result<()> {
         let name = item.id().trim_start_matches("urn:uuid:");
         let path = out.join(format!("{name}.json"));
         let mut text = serde_json::to_string_pretty(item)?;
@@ -65,16 +65,16 @@ impl Keeper {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    fn line(&self, item: &Told) -> anyhow::Result<String> {
+    fn line(&self, item: &Harvested) -> anyhow::Result<String> {
         if self.json {
             return Ok(format!("{}\n", serde_json::to_string(item)?));
         }
         let line = match item {
-            Told::Article(it) => {
+            Harvested::Article(it) => {
                 let at = time::beijing_text(it.published_ms);
                 format!("{at}  {}  {}  {}", it.unit_name, it.title, it.page)
             }
-            Told::Withdrawn(it) => format!("withdrawn  {}  {}", it.id, it.reason),
+            Harvested::Withdrawn(it) => format!("withdrawn  {}  {}", it.id, it.reason),
         };
         Ok(format!("{}\n", output::plain(line.trim_end()).replace('\n', " ")))
     }

@@ -114,6 +114,8 @@ pub(super) struct Piece {
     pub(super) source: &'static str,
     pub(super) keywords: &'static [&'static str],
     pub(super) text: &'static str,
+    /// A picture that the text shows: its name, and its bytes.
+    pub(super) picture: Option<(&'static str, &'static [u8])>,
     /// How many hours ago it says it was published.
     pub(super) hours: i64,
     /// A later title and text, in the order of revising.
@@ -135,6 +137,7 @@ impl Piece {
         source: "",
         keywords: &[],
         text: "",
+        picture: None,
         hours: 1,
         revisions: &[],
         released: None,

@@ -164,10 +164,11 @@ pub(in crate::demo) const PIECES: &[Piece] = &[
         title: "老支书的果园课堂",
         source: "龙田村党支部",
         keywords: &["果园", "传帮带", "党员风采"],
-        text: "立冬那天，老支书把党课搬进了自家果园。\n\n三十几个人围着一棵老梨树。他先讲这棵树怎么来的：\
+        text: "立冬那天，老支书把党课搬进了自家果园。\n\n![开课前的老梨树](orchard.png)\n\n三十几个人围着一棵老梨树。他先讲这棵树怎么来的：\
                当年村里没有路，树苗是几个党员一担一担挑上山的。再讲怎么剪：留外不留内，留斜不留直。\n\n\
                返乡的年轻人架起手机直播，山外有人问能不能来学。老支书摆摆手：\
                “来吧，剪刀管够，中午管饭。”\n\n今年村里梨子卖得不错，支部商量好，先把上山的那段路硬化了。",
+        picture: Some(("orchard.png", include_bytes!("../../../assets/orchard.png"))),
         hours: 26,
         released: Some((Scope::Public, &["宣传教育股股长"])),
         ..Piece::PLAIN

@@ -6,15 +6,19 @@ mod fold;
 mod published;
 mod query;
 mod standing;
+mod told;
 mod view;
+mod views;
 
 pub use crate::content::journal::{current_entry, live_targets};
 pub use carried::{Carried, carried, sizes};
 pub use changes::{Change, Span, Withdrawal, published_in, withdrawn_in, withdrawn_upto};
-pub use published::{Published, PublishedFile, Told, Withdrawn, urn, urn_of};
+pub use published::{Harvested, Published, PublishedFile, Withdrawn, urn, urn_of};
 pub use query::{current, find, get, list};
 pub use standing::{Adoption, Original, Standing, adopted_by, original, standings};
+pub use told::{Told, told};
 pub use view::{ArticleFilter, ArticleLine, ArticleView, Revision};
+pub use views::{Read, add_views, forget_views, views};
 
 pub(super) use fold::{VIEWS, fold};
 
@@ -120,6 +124,7 @@ pub(super) fn check(head: &Head, article: &Article) -> Result<(), RuleError> {
     ensure(!made_of, "a site does not adopt its own article")?;
     let blobs: BTreeSet<Hash> = head.blobs.iter().map(|blob| blob.hash).collect();
     let named: BTreeSet<Hash> = article.attachments.iter().map(|it| it.hash).collect();
+    ensure(blobs.len() == head.blobs.len(), "a head names a file twice")?;
     ensure(blobs == named, "the files an article names are not those its head does")
 }
 
@@ -141,7 +146,7 @@ fn check_link(link: &str) -> Result<(), BadText> {
 }
 
 /// Checks the name of a file: one part of a path, which no system reads as anything else.
-fn check_file_name(name: &str) -> Result<(), BadText> {
+pub(crate) fn check_file_name(name: &str) -> Result<(), BadText> {
     check_line(name, 120, true, "the name of a file has 1 to 120 characters")?;
     let odd = |c: char| matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|');
     if name.contains(odd) || name.starts_with('.') || name.trim() != name || name.ends_with('.') {

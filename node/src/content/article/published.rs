@@ -5,14 +5,14 @@ use crate::entry::{Entry, Hash, RecordId, SiteId};
 /// One thing that happened to a published article.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Told {
+pub enum Harvested {
     /// Published or revised.
     Article(Box<Published>),
     /// Withdrawn.
     Withdrawn(Withdrawn),
 }
 
-impl Told {
+impl Harvested {
     /// Names the article.
     pub fn id(&self) -> &str {
         match self {

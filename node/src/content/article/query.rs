@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{ArticleFilter, ArticleLine, ArticleView, Origin, Revision};
 use crate::args;
-use crate::content::journal::{self, FindError, LIVE, VISIBLE, record_at};
+use crate::content::journal::{self, FindError, LIVE, record_at, visible};
 use crate::content::newest::{Newest, Source, naming};
 use crate::content::{Record, column, site};
 use crate::entry::{RecordId, SiteId};
@@ -14,12 +14,13 @@ use crate::store::{Row, StoreError, Tx, Value};
 
 /// Rows the reader may see, with the hubs' word on when they saw them as far as that may be seen too. `dated.seen`
 /// is the earliest of these and of the release's own word.
-fn dated(from: &str, conditions: &str) -> String {
+fn dated(reader: Reader, from: &str, conditions: &str) -> String {
+    let visible = visible(reader);
     format!(
         "WITH shown AS ( \
            SELECT r.*, (SELECT MIN(f.at_ms) FROM first_seen f \
              WHERE f.site = r.site AND f.hash = r.hash AND f.scope >= $1) AS sighted \
-           FROM {from} WHERE {VISIBLE} AND {LIVE} {conditions}), \
+           FROM {from} WHERE {visible} AND {LIVE} {conditions}), \
          dated AS ( \
            SELECT s.*, COALESCE( \
              CASE WHEN s.sighted < s.first_seen_ms THEN s.sighted ELSE s.first_seen_ms END, \
@@ -52,12 +53,18 @@ pub async fn list(
         conditions.push_str(" AND r.site = ");
         conditions.push_str(&push(&mut args, site));
     }
+    if let Some(code) = &filter.unit {
+        let code = push(&mut args, code);
+        conditions.push_str(&format!(
+            " AND r.site IN (SELECT s.site FROM sites s WHERE s.unit_code = {code})"
+        ));
+    }
     if let Some(column) = &filter.column {
         conditions.push_str(" AND r.slug = ");
         conditions.push_str(&push(&mut args, column));
     }
     let source =
-        Source { table: TABLE, date: "published_ms", conditions: &conditions, args: &args };
+        Source { table: TABLE, date: "published_ms", reader, conditions: &conditions, args: &args };
     let (skip, take) = (filter.offset.max(0), filter.limit.max(0));
     let wanted = usize::try_from(skip.saturating_add(take)).unwrap_or(usize::MAX);
     let mut newest = Newest::new(skip.saturating_add(take));
@@ -171,7 +178,7 @@ async fn exact(
              FIRST_VALUE(d.hash) OVER (PARTITION BY d.site, d.id ORDER BY d.lamport, d.hash) AS oldest \
            FROM dated d) \
          SELECT {LINE} FROM ranked WHERE place = 1",
-        dated(from, conditions)
+        dated(reader, from, conditions)
     );
     let mut lines = Vec::new();
     for row in tx.all(&sql, args).await? {
@@ -253,7 +260,7 @@ async fn revisions(
     let sql = format!(
         "{} SELECT hash, scope, lamport, title, published_ms, seen, received_ms, carrier_site, addressee \
          FROM dated ORDER BY lamport DESC, hash DESC, scope DESC, carrier_hash DESC",
-        dated(ROWS, conditions)
+        dated(reader, ROWS, conditions)
     );
     let mut revisions: Vec<Revision> = Vec::new();
     for row in tx.all(&sql, args).await? {

@@ -9,6 +9,8 @@ use crate::scope::Scope;
 pub struct ArticleFilter {
     /// Only those of this author's site.
     pub site: Option<SiteId>,
+    /// Only those of sites of the unit with this code.
+    pub unit: Option<String>,
     /// Only those now in the column with this slug.
     pub column: Option<String>,
     /// Only what this site itself wrote or released.
@@ -23,7 +25,15 @@ pub struct ArticleFilter {
 
 impl Default for ArticleFilter {
     fn default() -> Self {
-        Self { site: None, column: None, carrier: None, except_carrier: None, limit: 50, offset: 0 }
+        Self {
+            site: None,
+            unit: None,
+            column: None,
+            carrier: None,
+            except_carrier: None,
+            limit: 50,
+            offset: 0,
+        }
     }
 }
 

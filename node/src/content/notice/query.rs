@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::args;
 use crate::content::article::TextFormat;
-use crate::content::journal::{self, FindError, LIVE, VISIBLE, record_at};
+use crate::content::journal::{self, FindError, LIVE, record_at, visible};
 use crate::content::newest::{Newest, Source, naming};
 use crate::content::{Record, site};
 use crate::entry::{Hash, RecordId, SiteId};
@@ -63,7 +63,7 @@ pub struct NoticeView {
 /// The notices `reader` may see, the latest issued first, at most `limit`. One line each, however many copies.
 pub async fn list(tx: &mut Tx, reader: Reader, limit: i64) -> Result<Vec<NoticeLine>, StoreError> {
     let args = args![reader.ceiling, reader.site];
-    let source = Source { table: TABLE, date: "issued_ms", conditions: "", args: &args };
+    let source = Source { table: TABLE, date: "issued_ms", reader, conditions: "", args: &args };
     let wanted = usize::try_from(limit).unwrap_or(0);
     let mut newest = Newest::new(limit);
     let mut lines: Vec<NoticeLine> = Vec::new();
@@ -125,11 +125,12 @@ async fn exact(
     conditions: &str,
     args: Vec<Value>,
 ) -> Result<Vec<NoticeLine>, StoreError> {
+    let visible = visible(reader);
     let sql = format!(
         "WITH ranked AS ( \
            SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.site, r.id ORDER BY \
              r.lamport DESC, r.hash DESC, r.scope DESC, r.carrier_hash DESC) AS place \
-           FROM {from} WHERE {VISIBLE} AND {LIVE} {conditions}) \
+           FROM {from} WHERE {visible} AND {LIVE} {conditions}) \
          SELECT {LINE} FROM ranked WHERE place = 1"
     );
     let mut lines = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::args;
-use crate::content::journal::{LIVE, VISIBLE};
+use crate::content::journal::{LIVE, visible};
 use crate::content::receipt::{self, Stage};
 use crate::content::site::{self, SiteView, Unit};
 use crate::entry::{RecordId, SiteId};
@@ -113,10 +113,11 @@ pub async fn undelivered(
     limit: i64,
 ) -> Result<Vec<Undelivered>, StoreError> {
     // Whatever this site holds, it may hold.
-    let reader = Reader { site: Some(own), ceiling: Scope::Internal };
+    let reader = Reader::desk(own);
+    let visible = visible(reader);
     let sql = format!(
         "SELECT r.site, r.id, r.scope, r.addressee, r.carrier_site, r.position FROM notices r \
-         WHERE {VISIBLE} AND {LIVE} AND r.site <> $2 AND r.position > $3 \
+         WHERE {visible} AND {LIVE} AND r.site <> $2 AND r.position > $3 \
          AND NOT EXISTS (SELECT 1 FROM receipts g WHERE g.notice_site = r.site AND g.notice = r.id \
            AND g.site = $2 AND NOT EXISTS (SELECT 1 FROM retracted_entries x \
              WHERE x.site = g.site AND x.hash = g.hash)) \

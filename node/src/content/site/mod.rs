@@ -1,12 +1,17 @@
 //! Who belongs: enrolment, keys, revocation, new lives of a site's data.
 
 mod fold;
+mod front;
 mod query;
+mod units;
 
+pub use front::{at_once, set_at_once};
 pub use query::{SiteView, all, bound, by_code, get, invite_spent, revoked};
 
 pub(super) use fold::{VIEWS, fold_enrolments, fold_key_changes, fold_revocations, spend};
+pub(super) use front::narrowed;
 pub(super) use query::{keys, names};
+pub use units::{UnitHere, units};
 
 use crate::content::rules::{RuleError, ensure};
 use crate::content::{BadText, check_line};

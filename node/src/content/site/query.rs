@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Unit;
+use super::front::front;
 use crate::args;
 use crate::entry::{PublicKey, RecordId, SiteId};
 use crate::scope::{Audience, Reader, Scope, may_read};
@@ -127,17 +128,18 @@ pub(in crate::content) struct UnitName {
 }
 
 /// The units of these sites, as far as `reader` may see them: the tree of units is told no further than
-/// the enrolments are.
+/// the enrolments are. Letting a unit publish at once tells its name with what it publishes.
 pub(in crate::content) async fn names(
     tx: &mut Tx,
     reader: Reader,
     sites: &BTreeSet<SiteId>,
 ) -> Result<BTreeMap<SiteId, UnitName>, StoreError> {
     let sql = format!("{SITES} WHERE s.site IN ({{keys}})");
+    let front = front(tx, reader).await?;
     let mut names = BTreeMap::new();
     for row in tx.select_in(&sql, one_by_one(sites)).await? {
         let view = view(&row)?;
-        if view.may_see(reader) {
+        if view.may_see(reader) || front.contains(&view.site) {
             names.insert(view.site, UnitName { code: view.unit.code, name: view.unit.name });
         }
     }

@@ -23,7 +23,7 @@ use super::connect::{Connector, Proxy, endpoint};
 use super::renew::{LOOK, is_due};
 use super::tls::{CertInfo, ClientPki, PkiError, joined_config, new_csr};
 use crate::clock::{Clock, FlooredClock, SharedClock};
-use crate::content::article::Told;
+use crate::content::article::Harvested;
 use crate::entry::{HarvesterId, SiteId};
 use crate::wire::told_from_proto;
 
@@ -49,7 +49,7 @@ pub struct Ask {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// What was published, revised or withdrawn. Kinds this program does not know are left out.
-    pub items: Vec<Told>,
+    pub items: Vec<Harvested>,
     /// Keep it once the items are kept.
     pub cursor: Bytes,
     /// More is waiting.

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, VARY};
+use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
@@ -11,9 +12,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::time::Instant;
 
-use super::asked;
+use super::{GoodFor, asked};
 use crate::entry::Hash;
 use crate::journal::Edition;
+use crate::web::views::Viewed;
 
 /// An answer to everybody who asks for one address.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Kept {
     edition: Edition,
     /// Not shown from then on, changed or not.
     until: Option<Instant>,
+    /// The article that is read by it.
+    pub(super) viewed: Option<Viewed>,
     hash: Hash,
     plain: Form,
     /// None where it would not be smaller.
@@ -37,13 +41,8 @@ struct Form {
 
 impl Kept {
     /// Keeps what was drawn in `edition`. Takes the compressed form over from `before` if the text is the same.
-    pub(super) fn make(
-        edition: Edition,
-        until: Option<Instant>,
-        headers: &HeaderMap,
-        body: Bytes,
-        before: Option<&Self>,
-    ) -> Self {
+    pub(super) fn make(edition: Edition, head: &Parts, body: Bytes, before: Option<&Self>) -> Self {
+        let headers = &head.headers;
         let hash = Hash::of(&body);
         let packed = match before {
             Some(before) if before.hash == hash => before.packed.as_ref().map(|it| it.body.clone()),
@@ -52,7 +51,11 @@ impl Kept {
         let name = &hash.to_string()[..32];
         Self {
             edition,
-            until,
+            until: head
+                .extensions
+                .get()
+                .and_then(|GoodFor(long)| Instant::now().checked_add(*long)),
+            viewed: head.extensions.get().copied(),
             packed: packed.map(|it| Form::new(headers, format!("\"{name}-gz\""), it, true)),
             plain: Form::new(headers, format!("\"{name}\""), body, false),
             hash,

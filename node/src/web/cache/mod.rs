@@ -20,21 +20,23 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, VARY,
 };
 use axum::http::uri::PathAndQuery;
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::{BoxFuture, Either, FutureExt as _, Ready, ready};
 use moka::sync::Cache;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tower::Service;
 
 use self::kept::Kept;
 use super::fresh::Fresh;
+use super::views::{Viewed, Views, is_program};
+use crate::scope::Scope;
 
 /// What the answers of one listener may take in memory.
 const ROOM: u64 = 32 << 20;
 /// Largest answer kept, in bytes.
-const LARGEST: u64 = 2 << 20;
+const LARGEST: u64 = 4 << 20;
 /// What nobody asks for is not kept longer.
 const IDLE: Duration = Duration::from_mins(10);
 /// Answers drawn at the same time, at most. One address is drawn by one at a time; the others wait for it.
@@ -47,7 +49,7 @@ const WAIT: Duration = Duration::from_secs(10);
 pub(super) struct GoodFor(pub(super) Duration);
 
 /// Puts a cache around `routes`.
-pub(super) fn around(routes: Router, fresh: Fresh) -> Router {
+pub(super) fn around(routes: Router, fresh: Fresh, views: Views, listener: Scope) -> Router {
     let kept = Cache::builder()
         .weigher(|path: &String, kept: &Arc<Kept>| {
             u32::try_from(path.len() + kept.size()).unwrap_or(u32::MAX)
@@ -56,7 +58,8 @@ pub(super) fn around(routes: Router, fresh: Fresh) -> Router {
         .time_to_idle(IDLE)
         .build();
     let drawing = (0..DRAWERS).map(|_| Mutex::new(())).collect();
-    let shared = Shared { routes, fresh, kept, drawing, hasher: RandomState::new() };
+    let hasher = RandomState::new();
+    let shared = Shared { routes, fresh, views, listener, kept, drawing, hasher };
     // A fallback: no path is looked at before the cache has been.
     Router::new().fallback_service(Cached(Arc::new(shared)))
 }
@@ -68,6 +71,8 @@ struct Cached(Arc<Shared>);
 struct Shared {
     routes: Router,
     fresh: Fresh,
+    views: Views,
+    listener: Scope,
     kept: Cache<String, Arc<Kept>>,
     drawing: Vec<Mutex<()>>,
     hasher: RandomState,
@@ -100,7 +105,21 @@ impl Shared {
     /// The answer, if it is kept and certain to stand.
     fn at_hand(&self, request: &Request<Body>) -> Option<Response> {
         let kept = self.kept.get(address(request)?)?;
-        kept.stands(self.fresh.known()?).then(|| kept.answer(request.headers()))
+        kept.stands(self.fresh.known()?)
+            .then(|| self.tell(&kept, request.method(), request.headers()))
+    }
+
+    /// A kept answer to a request; counts it if somebody reads an article by it.
+    fn tell(&self, kept: &Kept, method: &Method, asked: &HeaderMap) -> Response {
+        let answer = kept.answer(asked);
+        if let Some(Viewed(site, id)) = kept.viewed
+            && *method == Method::GET
+            && answer.status() == StatusCode::OK
+            && !is_program(asked)
+        {
+            self.views.count((site, id, self.listener));
+        }
+        answer
     }
 
     async fn answer(&self, request: Request<Body>) -> Response {
@@ -109,7 +128,7 @@ impl Shared {
         };
         let turn = &self.drawing[self.turn(&address)];
         let Ok(_turn) = timeout(WAIT, turn.lock()).await else {
-            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+            return self.draw(request).await;
         };
         // The edition first, the page then: a page may be newer than the edition it is kept for, never older.
         let Ok(edition) = self.fresh.edition().await else {
@@ -118,29 +137,27 @@ impl Shared {
         };
         let before = self.kept.get(&address);
         if let Some(kept) = before.as_ref().filter(|kept| kept.stands(edition)) {
-            return kept.answer(request.headers());
+            return self.tell(kept, request.method(), request.headers());
         }
         let (mut head, _) = request.into_parts();
-        let asked = head.headers.clone();
-        head.method = Method::GET;
+        let (method, asked) =
+            (std::mem::replace(&mut head.method, Method::GET), head.headers.clone());
         let drawn = self.draw(Request::from_parts(head, Body::empty())).await;
         if !may_be_kept(&drawn) {
             return drawn;
         }
-        let until =
-            drawn.extensions().get().and_then(|GoodFor(long)| Instant::now().checked_add(*long));
         let (head, body) = drawn.into_parts();
         let Ok(body) = to_bytes(body, usize::try_from(LARGEST).unwrap_or(usize::MAX)).await else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
         // Compressing a long text holds nobody up.
-        let make = move || Kept::make(edition, until, &head.headers, body, before.as_deref());
+        let make = move || Kept::make(edition, &head, body, before.as_deref());
         let Ok(kept) = tokio::task::spawn_blocking(make).await else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
         let kept = Arc::new(kept);
         self.kept.insert(address, kept.clone());
-        kept.answer(&asked)
+        self.tell(&kept, &method, &asked)
     }
 
     async fn draw(&self, request: Request<Body>) -> Response {

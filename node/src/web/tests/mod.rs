@@ -5,4 +5,6 @@ mod ops;
 mod pages;
 mod secrets;
 mod server;
+mod units;
+mod views;
 mod world;

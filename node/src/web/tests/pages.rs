@@ -4,12 +4,13 @@ use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{Method, Request, StatusCode};
 
-use super::world::{NOW, World, article, ask, ask_with, column, get, id, marked, notice};
+use super::world::{NOW, World, article, ask, ask_with, column, context, get, id, marked, notice};
 use crate::content::Record;
 use crate::content::first_seen::{FirstSeen, Sighting};
 use crate::journal::{Meta, Standing};
 use crate::scope::Scope::{Internal, Organization, Public};
 use crate::web::page::PAGE;
+use crate::web::{WebContext, router};
 
 fn holds(body: &str, parts: &[&str]) {
     for part in parts {
@@ -65,6 +66,11 @@ async fn an_article_shows_its_facts_its_text_and_its_revisions() {
             r#"<meta name="Keywords" content="新&#60;b&#62;词一,新&#60;b&#62;词二">"#,
             r#"<meta name="Author" content="新&#60;b&#62;作者">"#,
             r#"<meta name="ColumnName" content="工作动态">"#,
+            r#"<meta name="ColumnDescription" content="武县县委组织部的工作动态">"#,
+            r#"<meta name="ColumnKeywords" content="工作动态,武县县委组织部">"#,
+            r#"<meta name="ColumnType" content="工作动态">"#,
+            r#"<meta name="SiteDomain" content="example.gov.cn">"#,
+            r#"<meta name="Description" content="一、新&#60;b&#62;小标题新"#,
             "2026年11月23日 08:00",
             "责任编辑",
             "新&#60;b&#62;编辑",
@@ -262,5 +268,46 @@ async fn a_restored_site_shows_no_page_until_it_may_sign_again() {
     }
     stand(Standing::Ready).await;
     assert_eq!(get(&world.pages(Internal), "/").await.status, StatusCode::OK);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn who_answers_for_the_pages_stands_on_each_and_what_leads_out_on_public_ones_alone() {
+    let world = World::new().await;
+    let imprint: crate::web::Imprint = toml::from_str(
+        "sponsor = '中共武县县委组织部'\norganizer = '武县党员教育中心'\nsite_id_code = '3307230001'\n\
+         icp = '浙ICP备2026000001号-1'\npolice = '浙公网安备 33072302000001号'\n\
+         conac_script = 'https://dcs.conac.cn/js/x.js'\n\
+         report_script = 'https://zfwzgl.www.gov.cn/exposure/jiucuo.js'",
+    )
+    .unwrap();
+    let imprint = std::sync::Arc::new(imprint);
+    for listener in [Public, Organization, Internal] {
+        let imprint = imprint.clone();
+        let pages = router(WebContext {
+            imprint,
+            ..context(&world.hub, "武县党建网", listener, true)
+        });
+        for path in ["/", "/notices", "/nowhere"] {
+            let page = get(&pages, path).await;
+            holds(&page.body, &["主办：中共武县县委组织部", "承办：武县党员教育中心"]);
+            holds(&page.body, &[r#"<meta name="SiteIDCode" content="3307230001">"#]);
+            let policy = page.headers["content-security-policy"].to_str().unwrap();
+            for out in
+                ["conac.cn", "zfwzgl.www.gov.cn", "<script", "beian.miit.gov.cn", "33072302000001"]
+            {
+                assert_eq!(page.body.contains(out), listener == Public, "{out} on {listener}");
+            }
+            for host in ["https://dcs.conac.cn", "https://zfwzgl.www.gov.cn"] {
+                assert_eq!(policy.contains(host), listener == Public, "{policy} on {listener}");
+            }
+            assert!(policy.starts_with("default-src 'none'"));
+        }
+    }
+    // What is not configured is neither invented nor left blank.
+    let plain = get(&world.pages(Public), "/").await.body;
+    for absent in ["SiteIDCode", "主办", "网站标识码", "beian", "<script"] {
+        assert!(!plain.contains(absent), "{absent}");
+    }
     world.close().await;
 }

@@ -12,6 +12,7 @@ use crate::scope::Scope::{self, Internal, Organization, Public};
 fn addresses(world: &World) -> Vec<String> {
     let mut paths: Vec<String> =
         ["/", "/notices", "/notices?page=2", "/units", "/units?page=2"].map(str::to_owned).into();
+    paths.extend(["/unit/", "/unit/dongxiang/", "/unit/xianwei/"].map(str::to_owned));
     for site in [world.hub.identity.site, world.unit.identity.site] {
         for slug in ["neibu", "dongtai", "jiceng", "weizhi", "CANARY", "..%2f..%2fetc"] {
             paths.push(format!("/column/{site}/{slug}"));

@@ -27,7 +27,7 @@ use crate::journal::Meta;
 use crate::lifecycle::{self, Site};
 use crate::scope::{Audience, Scope};
 use crate::store::Store;
-use crate::web::{WebContext, router};
+use crate::web::{Views, WebContext, router};
 
 /// 2026-11-23 09:00 in Beijing.
 pub(super) const NOW: i64 = 1_795_395_600_000;
@@ -78,7 +78,7 @@ impl World {
         self.hub_says_to(enrolment.audience(), Record::Enrolment(enrolment)).await;
     }
 
-    async fn hub_says_to(&self, audience: Audience, record: Record) -> Hash {
+    pub(super) async fn hub_says_to(&self, audience: Audience, record: Record) -> Hash {
         self.hub.door.write(vec![Draft::new(audience, record)]).await.unwrap().pop().unwrap().hash
     }
 
@@ -158,15 +158,23 @@ impl World {
 }
 
 pub(super) fn pages(site: &Site, title: &str, listener: Scope, units: bool) -> Router {
-    router(WebContext {
+    router(context(site, title, listener, units))
+}
+
+pub(super) fn context(site: &Site, title: &str, listener: Scope, units: bool) -> WebContext {
+    WebContext {
         store: site.store.clone(),
         end: site.door.end(),
+        blobs: site.blobs.clone(),
         site: site.identity.site,
         title: title.into(),
+        domain: "example.gov.cn".into(),
+        imprint: Arc::default(),
+        views: Views::default(),
         listener,
         units,
         url: None,
-    })
+    }
 }
 
 async fn site(folder: &TempDir, name: &str, seed: u64) -> Site {
