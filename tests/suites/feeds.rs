@@ -101,7 +101,7 @@ async fn feedparser_reads_titles_dates_ids_and_texts_exactly() {
         assert_eq!(again["status"], 304);
         let column = format!("{here}/column/{own}/news/feed.atom");
         let column = script("read_feed.py", &[&column]).await.unwrap();
-        assert_eq!(column["title"], "武功英才 - 测试县委组织部");
+        assert_eq!(column["title"], "武功英才 - county单位");
         assert_ne!(column["id"], feed["id"]);
         assert_eq!(column["entries"], feed["entries"]);
         // A withdrawn one is gone at once.
