@@ -10,6 +10,7 @@ mod decoders;
 mod demo;
 mod docs;
 mod door;
+mod html;
 mod kill;
 mod link;
 mod python;
