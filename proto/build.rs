@@ -4,12 +4,13 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "lianbo/v1/entry.proto",
     "lianbo/v1/record.proto",
     "lianbo/v1/sync.proto",
     "lianbo/v1/enrol.proto",
     "lianbo/v1/harvest.proto",
+    "lianbo/v1/blob.proto",
 ];
 
 #[expect(

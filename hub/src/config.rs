@@ -1,9 +1,11 @@
 //! `lianbo.toml` of a hub. Read and written by [`lianbo_node::config`], which puts `LIANBO_*` over it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use lianbo_node::blobs::{BlobError, Blobs, Bucket, Limits, Secret};
 use lianbo_node::config::{LogConfig, MetricsConfig, PagesUrl, UnitConfig, default_database};
 use lianbo_node::scope::Scope;
 use lianbo_node::web::Imprint;
@@ -31,6 +33,9 @@ pub struct HubConfig {
     /// Who answers for the pages.
     #[serde(default)]
     pub identity: Imprint,
+    /// Files that come with articles.
+    #[serde(default)]
+    pub blobs: BlobsConfig,
     /// Figures for monitoring.
     #[serde(default = "default_metrics")]
     pub metrics: MetricsConfig,
@@ -135,6 +140,72 @@ pub struct Listener {
     pub pages_url: Option<PagesUrl>,
 }
 
+/// Files that come with articles.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlobsConfig {
+    /// Where they are kept: `folder`, in the data folder, or `s3://BUCKET/PREFIX`.
+    pub store: String,
+    /// `http(s)://HOST[:PORT]` of the S3-compatible store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Its region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Key id at the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_key: Option<String>,
+    /// The key; better given as `LIANBO_BLOBS__SECRET_KEY`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key: Option<Secret>,
+    /// Largest file, in mebibytes.
+    pub max_blob_mib: u32,
+    /// All files together, in gibibytes.
+    pub quota_gib: u32,
+    /// The files of one site's articles, in gibibytes.
+    pub site_quota_gib: u32,
+    /// Kibibytes of files a second to and from one site; 0 for no bound.
+    pub kib_per_second: u32,
+}
+
+impl Default for BlobsConfig {
+    fn default() -> Self {
+        Self {
+            store: "folder".to_owned(),
+            endpoint: None,
+            region: None,
+            access_key: None,
+            secret_key: None,
+            max_blob_mib: 2048,
+            quota_gib: 500,
+            site_quota_gib: 50,
+            kib_per_second: 0,
+        }
+    }
+}
+
+impl BlobsConfig {
+    /// Where the files of a data folder are.
+    pub fn open(&self, folder: &Path) -> Result<Blobs, BlobError> {
+        let limits = Limits {
+            blob: u64::from(self.max_blob_mib) << 20,
+            all: u64::from(self.quota_gib) << 30,
+            site: u64::from(self.site_quota_gib) << 30,
+        };
+        if self.store == "folder" {
+            return Ok(Blobs::in_folder(folder, limits));
+        }
+        let bucket = Bucket {
+            url: self.store.clone(),
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            access_key: self.access_key.clone(),
+            secret_key: self.secret_key.clone(),
+        };
+        Blobs::in_bucket(folder, &bucket, limits)
+    }
+}
+
 impl ListenConfig {
     /// What a new hub gets: all three networks on this machine alone. A hub is opened to a network on
     /// purpose, and never by accident.
@@ -165,6 +236,7 @@ impl HubConfig {
             unit,
             listen: ListenConfig::loopback(),
             identity: Imprint::default(),
+            blobs: BlobsConfig::default(),
             metrics: default_metrics(),
             sources: SourcesConfig::default(),
             log: LogConfig::default(),

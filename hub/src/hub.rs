@@ -1,12 +1,14 @@
 //! What every service of a running hub shares.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lianbo_node::blobs::Blobs;
 use lianbo_node::clock::SharedClock;
 use lianbo_node::content;
 use lianbo_node::content::site::Unit;
+use lianbo_node::duties;
 use lianbo_node::entry::{HarvesterId, Lane, SiteId};
 use lianbo_node::identity::Identity;
 use lianbo_node::ingest::Door;
@@ -14,8 +16,9 @@ use lianbo_node::journal::{Meta, Standing};
 use lianbo_node::link::tls::Connections;
 use lianbo_node::scope::{Reader, Scope};
 use lianbo_node::store::{Store, StoreError};
+use lianbo_node::sync::blobs::Pace;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -58,6 +61,14 @@ pub struct Hub {
     pub(crate) harvests: Seats<HarvesterId>,
     /// Address of the public pages as people know it, without a slash at its end.
     pub pages_url: Option<String>,
+    /// Files under way, by site.
+    pub(crate) transfers: Seats<SiteId>,
+    /// Where files are kept.
+    pub blobs: Blobs,
+    paces: Mutex<HashMap<SiteId, Pace>>,
+    /// Bytes of files a second that go to and come from one site; 0 for no bound.
+    blob_pace: u64,
+    started: Instant,
     members: watch::Sender<Arc<Members>>,
 }
 
@@ -82,6 +93,10 @@ pub struct Parts {
     pub connections: Connections,
     /// Address of the public pages as people know it, without a slash at its end.
     pub pages_url: Option<String>,
+    /// Where files are kept.
+    pub blobs: Blobs,
+    /// Bytes of files a second that go to and come from one site; 0 for no bound.
+    pub blob_pace: u64,
     /// Everything spawned.
     pub tasks: TaskTracker,
     /// Cancelled when the hub stops.
@@ -190,6 +205,11 @@ impl Hub {
             pushes: Seats::default(),
             harvests: Seats::default(),
             pages_url: parts.pages_url,
+            transfers: Seats::default(),
+            blobs: parts.blobs,
+            paces: Mutex::default(),
+            blob_pace: parts.blob_pace,
+            started: Instant::now(),
             members: watch::Sender::new(Arc::new(members)),
         });
         let follower = hub.clone();
@@ -203,9 +223,22 @@ impl Hub {
         hub.tasks.spawn(async move {
             flusher.acks.run(&flusher.store, flusher.stop.clone()).await;
         });
+        let (store, blobs, clock) = (hub.store.clone(), hub.blobs.clone(), hub.clock.clone());
+        let (end, stop) = (hub.door.end(), hub.stop.clone());
+        hub.tasks.spawn(duties::files::run(store, blobs, clock, end, stop));
         let duties = hub.clone();
         hub.tasks.spawn(async move { crate::duties::run(&duties).await });
         Ok(hub)
+    }
+
+    /// Counts bytes of files that go to or come from a site; how long to wait before they do.
+    pub(crate) fn pace(&self, site: SiteId, bytes: u64) -> Duration {
+        if self.blob_pace == 0 {
+            return Duration::ZERO;
+        }
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let pace = paces.entry(site).or_insert_with(|| Pace::new(self.blob_pace));
+        pace.take(bytes, self.started.elapsed())
     }
 
     /// Who belongs now.

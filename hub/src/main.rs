@@ -93,6 +93,7 @@ async fn at_desk(command: Command, global: &Global, config: &HubConfig) -> anyho
     let database = config::database_address(&global.data, &config.database);
     let out = Output { json: global.json };
     let desk = Desk::open(&global.data, &database, None, out).await?;
+    let desk = desk.with_blobs(config.blobs.open(&global.data)?);
     desk.run(async |desk| match command {
         Command::Invite(command) => command.run(desk, config).await,
         Command::Sites(command) => command.run(desk).await,

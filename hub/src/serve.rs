@@ -85,6 +85,8 @@ pub async fn run(folder: &Path, config: HubConfig, until_eof: bool) -> anyhow::R
 
 /// Starts a hub on an open site; returns once every listener is bound.
 pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
+    let blobs = config.blobs.open(&site.folder)?;
+    let site = site.with_blobs(blobs);
     let ca =
         Ca::load(&site.folder)?.ok_or_else(|| anyhow::anyhow!("the data folder holds no CA"))?;
     let ca = Arc::new(ca);
@@ -102,6 +104,8 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
         certificate: config.certificate_validity(),
         connections: connections.clone(),
         pages_url: config.listen.public.as_ref().and_then(known_as),
+        blobs: site.blobs.clone(),
+        blob_pace: u64::from(config.blobs.kib_per_second) * 1024,
         tasks: site.tasks.clone(),
         stop: site.stop.clone(),
     };
@@ -131,6 +135,7 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
             let context = WebContext {
                 store: site.store.clone(),
                 end: site.door.end(),
+                blobs: site.blobs.clone(),
                 site: site.identity.site,
                 title: config.unit.name.clone(),
                 domain: host(wanted.pages_url.as_ref(), address),

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::blobs::{Blobs, Limits};
 use crate::scope::Scope;
+use crate::sync::blobs::Night;
 use crate::web::Imprint;
 
 /// The file's name in the data folder.
@@ -55,6 +57,9 @@ pub struct NodeConfig {
     pub unit: UnitConfig,
     /// The hub above.
     pub hub: HubLink,
+    /// Files that come with articles.
+    #[serde(default)]
+    pub blobs: BlobsConfig,
     /// The pages for people.
     #[serde(default)]
     pub pages: PagesConfig,
@@ -94,6 +99,46 @@ pub struct HubLink {
     /// `http://[USER:PASSWORD@]HOST:PORT` of an HTTP CONNECT proxy on the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
+    /// Kibibytes of files a second over this link, each way; 0 for no bound.
+    #[serde(default)]
+    pub blob_kib_per_second: u32,
+}
+
+/// Files that come with articles.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlobsConfig {
+    /// Largest file, in mebibytes.
+    pub max_blob_mib: u32,
+    /// All files together, in gibibytes.
+    pub quota_gib: u32,
+    /// Largest file that is fetched without being asked for, in mebibytes.
+    pub eager_mib: u32,
+    /// The hours in which larger ones are fetched too.
+    pub night: Night,
+}
+
+impl Default for BlobsConfig {
+    fn default() -> Self {
+        Self { max_blob_mib: 2048, quota_gib: 50, eager_mib: 8, night: Night::DEFAULT }
+    }
+}
+
+impl BlobsConfig {
+    /// Where the files of a data folder are.
+    pub fn open(&self, folder: &Path) -> Blobs {
+        let limits = Limits {
+            blob: u64::from(self.max_blob_mib) << 20,
+            all: u64::from(self.quota_gib) << 30,
+            site: u64::MAX,
+        };
+        Blobs::in_folder(folder, limits)
+    }
+
+    /// Largest file that is fetched without being asked for, in bytes.
+    pub fn eager(&self) -> u64 {
+        u64::from(self.eager_mib) << 20
+    }
 }
 
 /// The address under which people know pages, as `https://HOST[:PORT]`: what stands behind it is a reverse proxy, as a

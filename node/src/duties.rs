@@ -1,6 +1,8 @@
 //! What a node signs by itself: that a notice has been delivered. Derived from the views, so that a crash
 //! between loses nothing.
 
+pub mod files;
+
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 

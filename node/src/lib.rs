@@ -2,6 +2,7 @@
 //! what keeps (`store`), the one door in (`ingest`), what entries mean (`content`), what moves them
 //! (`wire`, `sync`, `link`), what shows them (`web`), and the wiring (`config`, `clock`, `lifecycle`, `cli`).
 
+pub mod blobs;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::blobs::{Blobs, Limits};
 use crate::clock::{SharedClock, SystemClock};
 use crate::content;
 use crate::entry::{PublicKey, SiteId};
@@ -58,6 +59,8 @@ pub struct Site {
     pub folder: PathBuf,
     /// Where entries are kept.
     pub store: Store,
+    /// Where files are kept.
+    pub blobs: Blobs,
     /// The site and its key.
     pub identity: Arc<Identity>,
     /// Tells the time.
@@ -113,7 +116,14 @@ impl Site {
         let (door, task) = Door::new(store.clone(), identity.clone(), clock.clone());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(task.run(stop.clone()));
-        Self { folder: folder.to_owned(), store, identity, clock, door, tasks, stop }
+        let blobs = Blobs::in_folder(folder, Limits::default());
+        Self { folder: folder.to_owned(), store, blobs, identity, clock, door, tasks, stop }
+    }
+
+    /// The same site with its files kept elsewhere, or within other limits.
+    #[must_use]
+    pub fn with_blobs(self, blobs: Blobs) -> Self {
+        Self { blobs, ..self }
     }
 
     /// Stops everything in order and closes the store.

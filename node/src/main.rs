@@ -84,6 +84,7 @@ async fn at_desk(command: Command, global: &Global, config: &NodeConfig) -> anyh
     })?;
     let out = Output { json: global.json };
     let desk = Desk::open(&global.data, &database, Some(hub), out).await?;
+    let desk = desk.with_blobs(config.blobs.open(&global.data));
     desk.run(async |desk| match command {
         Command::Column(command) => command.run(desk).await,
         Command::Article(command) => command.run(desk).await,

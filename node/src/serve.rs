@@ -11,7 +11,7 @@ use tracing::info;
 use crate::config::{NodeConfig, database_address, host};
 use crate::entry::SiteId;
 use crate::lifecycle::{self, Site};
-use crate::link::{Drained, Uplink};
+use crate::link::{Drained, FilesPolicy, Uplink};
 use crate::web::{self, Views, WebContext};
 use crate::{duties, ops};
 
@@ -42,10 +42,12 @@ pub async fn run(folder: &Path, config: NodeConfig, until: Until) -> anyhow::Res
     let lock = lifecycle::lock(folder)?;
     let site = Site::open(folder, &database_address(folder, &config.database)).await?;
     if until == Until::Once {
+        let site = open_blobs(site, &config);
         let drained = sync_once(&site, &config).await;
         site.close().await;
-        let Drained { pushed, pulled } = drained?;
-        crate::cli::print::text(&format!("sent {pushed}, received {pulled}\n"))?;
+        let Drained { pushed, pulled, files } = drained?;
+        let line = format!("sent {pushed}, received {pulled}, files {files}\n");
+        crate::cli::print::text(&line)?;
     } else {
         let running = start(site, &config).await?;
         crate::cli::print::text(&format!(
@@ -63,6 +65,7 @@ pub async fn run(folder: &Path, config: NodeConfig, until: Until) -> anyhow::Res
 /// Starts a node on an open site; returns once its addresses are bound. It works whether or not the hub
 /// can be reached.
 pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
+    let site = open_blobs(site, config);
     let uplink = uplink(&site, config)?;
     let pages = bind(config.pages.address).await?;
     let metrics = bind(config.metrics.address).await?;
@@ -72,6 +75,7 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
     let context = WebContext {
         store: site.store.clone(),
         end: site.door.end(),
+        blobs: site.blobs.clone(),
         site: site.identity.site,
         title: config.unit.name.clone(),
         domain: host(config.pages.url.as_ref(), config.pages.address),
@@ -92,6 +96,14 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
         stop.clone(),
     );
     site.tasks.spawn(receipts);
+    let files = duties::files::run(
+        site.store.clone(),
+        site.blobs.clone(),
+        site.clock.clone(),
+        site.door.end(),
+        stop.clone(),
+    );
+    site.tasks.spawn(files);
     site.tasks.spawn(async move { uplink.run(stop).await });
     Ok(Running { pages: addresses.0, metrics: addresses.1, site })
 }
@@ -101,11 +113,23 @@ pub async fn sync_once(site: &Site, config: &NodeConfig) -> anyhow::Result<Drain
     Ok(uplink(site, config)?.sync_once().await?)
 }
 
+/// The files of a site as its configuration says.
+fn open_blobs(site: Site, config: &NodeConfig) -> Site {
+    let blobs = config.blobs.open(&site.folder);
+    site.with_blobs(blobs)
+}
+
 fn uplink(site: &Site, config: &NodeConfig) -> anyhow::Result<Uplink> {
     let hub = SiteId::from_hex(&config.hub.site)
         .context("hub.site in the configuration is no site id")?;
     let proxy = config.hub.proxy.as_deref();
-    Ok(Uplink::new(site, hub, config.hub.ceiling, &config.hub.url, proxy)?)
+    let policy = FilesPolicy {
+        eager: config.blobs.eager(),
+        night: config.blobs.night,
+        per_second: u64::from(config.hub.blob_kib_per_second) * 1024,
+    };
+    let uplink = Uplink::new(site, hub, config.hub.ceiling, &config.hub.url, proxy)?;
+    Ok(uplink.with_files(policy))
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

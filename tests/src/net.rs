@@ -14,7 +14,9 @@ use lianbo_hub::hub::Hub;
 use lianbo_hub::serve::{self, Running};
 use lianbo_node::args;
 use lianbo_node::clock::{Clock, SystemClock};
-use lianbo_node::config::{HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig};
+use lianbo_node::config::{
+    BlobsConfig, HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig,
+};
 use lianbo_node::content::Record;
 use lianbo_node::content::site::{Enrolment, Unit};
 use lianbo_node::entry::{Hash, LogId, SiteId};
@@ -109,6 +111,11 @@ impl TestHub {
             .await
             .expect("the site opens");
         self.running = Some(serve::start(site, &self.config).await.expect("the hub serves"));
+    }
+
+    /// Changes how it is set up from the next start on.
+    pub fn configure(&mut self, change: impl FnOnce(&mut HubConfig)) {
+        change(&mut self.config);
     }
 
     /// Stops the hub and serves again, on the same ports.
@@ -301,7 +308,9 @@ impl TestNode {
                 name: "测试县".to_owned(),
                 ceiling,
                 proxy: None,
+                blob_kib_per_second: 0,
             },
+            blobs: BlobsConfig::default(),
             pages: PagesConfig { address: any_port(), scope: ceiling, ..PagesConfig::default() },
             identity: Imprint::default(),
             metrics: MetricsConfig { address: any_port() },

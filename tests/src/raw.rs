@@ -12,6 +12,7 @@ use lianbo_node::link::tls::{ClientPki, ca_fingerprint, joined_config, joining_c
 use lianbo_node::scope::Scope;
 use lianbo_node::wire::{decode_frame, decode_head, encode_frame, heights_to_proto};
 use lianbo_proto::v1;
+use lianbo_proto::v1::blobs_client::BlobsClient;
 use lianbo_proto::v1::enrol_client::EnrolClient;
 use lianbo_proto::v1::sync_client::SyncClient;
 use rustls::ClientConfig;
@@ -35,6 +36,8 @@ pub struct RawClient {
     pub sync: SyncClient<Channel>,
     /// The enrolment service.
     pub enrol: EnrolClient<Channel>,
+    /// The service for files.
+    pub blobs: BlobsClient<Channel>,
 }
 
 impl RawClient {
@@ -83,7 +86,8 @@ impl RawClient {
         let sync = SyncClient::new(channel.clone())
             .max_decoding_message_size(LARGEST)
             .max_encoding_message_size(LARGEST);
-        Ok(Self { sync, enrol: EnrolClient::new(channel) })
+        let blobs = BlobsClient::new(channel.clone());
+        Ok(Self { sync, enrol: EnrolClient::new(channel), blobs })
     }
 
     /// A Hello of `site` that holds nothing yet.

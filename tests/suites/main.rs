@@ -4,6 +4,7 @@
 mod arrows;
 mod audience;
 mod bench;
+mod blobs;
 mod commands;
 mod damage;
 mod decoders;
@@ -17,3 +18,4 @@ mod python;
 mod replicas;
 mod retractions;
 mod simulation;
+mod sources;

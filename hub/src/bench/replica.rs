@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use lianbo_node::config::{
-    self, HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig, default_database,
+    self, BlobsConfig, HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig,
+    default_database,
 };
 use lianbo_node::journal::Meta;
 use lianbo_node::lifecycle::{KEY_FILE, Site, set_up};
@@ -32,9 +33,11 @@ pub(super) async fn join(
             name: "测试县".to_owned(),
             ceiling: Scope::Organization,
             proxy: None,
+            blob_kib_per_second: 0,
         },
         pages: PagesConfig { address: FREE, ..PagesConfig::default() },
         identity: Imprint::default(),
+        blobs: BlobsConfig::default(),
         metrics: MetricsConfig { address: FREE },
         log: LogConfig::default(),
     };

@@ -1,5 +1,6 @@
 //! The services a hub offers, to the sites beneath it and to harvesters; one verb per file.
 
+mod blob;
 mod caller;
 pub(crate) mod cursor;
 mod enrol;
@@ -22,6 +23,7 @@ use lianbo_node::link::tls::PeerInfo;
 use lianbo_node::scope::Scope;
 use lianbo_node::wire::MAX_FRAME;
 use lianbo_proto::v1;
+use lianbo_proto::v1::blobs_server::BlobsServer;
 use lianbo_proto::v1::enrol_server::EnrolServer;
 use lianbo_proto::v1::harvest_server::HarvestServer;
 use lianbo_proto::v1::sync_server::SyncServer;
@@ -69,14 +71,17 @@ where
     reporter.set_serving::<SyncServer<Service>>().await;
     reporter.set_serving::<EnrolServer<Service>>().await;
     reporter.set_serving::<HarvestServer<Service>>().await;
+    reporter.set_serving::<BlobsServer<Service>>().await;
     let sync = SyncServer::new(service.clone())
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
     let follow = service.clone();
+    let blobs = BlobsServer::new(service.clone()).max_decoding_message_size(512 * 1024);
     let enrol = EnrolServer::new(service.clone()).max_decoding_message_size(MAX_SMALL);
     let harvest = HarvestServer::new(service).max_decoding_message_size(MAX_SMALL);
     let mut routes = Routes::default();
-    routes = routes.add_service(sync).add_service(enrol).add_service(harvest).add_service(health);
+    routes = routes.add_service(sync).add_service(enrol).add_service(harvest);
+    routes = routes.add_service(blobs).add_service(health);
     if let Some(reflection) = reflection() {
         routes = routes.add_service(reflection);
     }

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 
 use super::Output;
+use crate::blobs::Blobs;
 use crate::entry::SiteId;
 use crate::ingest::{Draft, PlanError, Written};
 use crate::journal::Edition;
@@ -38,6 +39,12 @@ impl Desk {
             .await
             .with_context(|| format!("the site in {} cannot be opened", folder.display()))?;
         Ok(Self { site, out, above })
+    }
+
+    /// The same desk with its files kept as the configuration says.
+    #[must_use]
+    pub fn with_blobs(self, blobs: Blobs) -> Self {
+        Self { site: self.site.with_blobs(blobs), ..self }
     }
 
     /// Runs a command on the desk, then closes it. If what is shown changed meanwhile, a process that serves the same

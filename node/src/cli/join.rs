@@ -8,7 +8,9 @@ use clap::Args;
 
 use super::{Fresh, Global, Output, advise, input};
 use crate::clock::SystemClock;
-use crate::config::{self, HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig};
+use crate::config::{
+    self, BlobsConfig, HubLink, LogConfig, MetricsConfig, NodeConfig, PagesConfig, UnitConfig,
+};
 use crate::identity::Identity;
 use crate::journal::Meta;
 use crate::lifecycle::{self, KEY_FILE};
@@ -63,8 +65,10 @@ impl Command {
                 site: joined.hub_site.to_string(),
                 name: joined.hub_name.clone(),
                 ceiling: joined.ceiling,
+                blob_kib_per_second: 0,
                 proxy: kept,
             },
+            blobs: BlobsConfig::default(),
             pages: PagesConfig::default(),
             identity: crate::web::Imprint::default(),
             metrics: MetricsConfig::default(),

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Desk, output, time};
 use crate::args;
+use crate::blobs;
 use crate::config::NodeConfig;
 use crate::entry::{Incarnation, SiteId};
 use crate::journal::{self, Meta, Standing, log_from_row};
@@ -30,6 +31,8 @@ struct Status {
     /// Own entries that the hub has not confirmed yet.
     waiting: u64,
     logs: Vec<Log>,
+    /// Files that entries name and that are not here.
+    files_coming: u64,
     refusals: Vec<Refused>,
     /// Places in logs where two branches are held.
     forks: usize,
@@ -104,6 +107,7 @@ async fn gather(tx: &mut Tx, desk: &Desk, config: &NodeConfig) -> anyhow::Result
         entries: journal::end(tx).await?.position,
         waiting,
         logs,
+        files_coming: blobs::waiting_count(tx).await?,
         refusals: refusals(tx).await?,
         forks: journal::forks(tx).await?.len(),
     })
@@ -171,6 +175,7 @@ fn text(status: &Status) -> String {
         ("last accepted by the hub", time::or_dash(hub.accepted_at_ms)),
         ("accepted here, waiting for the hub", status.waiting.to_string()),
         ("entries held", status.entries.to_string()),
+        ("files on the way", status.files_coming.to_string()),
         ("may sign", signs.to_owned()),
     ]);
     if status.forks > 0 {

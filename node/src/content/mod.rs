@@ -2,6 +2,7 @@
 
 pub mod article;
 pub mod column;
+pub mod files;
 pub mod first_seen;
 pub mod harvester;
 pub mod html;

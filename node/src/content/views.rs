@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::content::{
-    Folding, Record, article, column, first_seen, harvester, notice, receipt, release, retraction,
-    site,
+    Folding, Record, article, column, files, first_seen, harvester, notice, receipt, release,
+    retraction, site,
 };
 use crate::entry::Hash;
 use crate::store::{FromSql, Row, StoreError, Tx, Value};
@@ -30,13 +30,14 @@ pub(super) struct View {
     pub(super) live: Option<&'static str>,
 }
 
-const VIEWS: [&[View]; 9] = [
+const VIEWS: [&[View]; 10] = [
     site::VIEWS,
     harvester::VIEWS,
     retraction::VIEWS,
     first_seen::VIEWS,
     column::VIEWS,
     article::VIEWS,
+    files::VIEWS,
     notice::VIEWS,
     receipt::VIEWS,
     release::VIEWS,
@@ -64,7 +65,9 @@ pub async fn fold(tx: &mut Tx, items: &[Folding<'_>]) -> Result<(), StoreError> 
     first_seen::fold(tx, &of!(FirstSeen)).await?;
     column::fold(tx, &of!(Column)).await?;
     let releases: Vec<_> = of!(Release).into_iter().map(|(item, it)| (item, it.as_ref())).collect();
-    article::fold(tx, &of!(Article), &releases).await?;
+    let articles = of!(Article);
+    article::fold(tx, &articles, &releases).await?;
+    files::fold(tx, &articles, &releases).await?;
     notice::fold(tx, &of!(Notice), &releases).await?;
     receipt::fold(tx, &of!(Receipt)).await?;
     release::fold(tx, &releases).await

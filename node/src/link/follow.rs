@@ -49,7 +49,7 @@ impl Uplink {
         greeting: &Greeting,
         wanted: std::collections::BTreeMap<LogId, u64>,
         by_heights: bool,
-    ) -> Result<Ended, LinkError> {
+    ) -> Result<Drained, LinkError> {
         let mut drained = Drained::default();
         drained.pushed += self.push(client.clone(), greeting, wanted, true).await?;
         drained.pulled += self.pull(client.clone(), greeting, by_heights).await?;
@@ -59,7 +59,7 @@ impl Uplink {
         let again = self.greet(&mut client.clone()).await?;
         drained.pushed +=
             self.push(client, &again, std::collections::BTreeMap::new(), true).await?;
-        Ok(Ended::Drained(drained))
+        Ok(drained)
     }
 
     async fn pull(

@@ -112,6 +112,9 @@ impl Uplink {
         let offered = greeting.nameable(held);
         let request = v1::OfferRequest { held: heights_to_proto(&offered) };
         let wanted = heights_from_proto(client.offer(request).await?.into_inner().wanted)?;
+        let mut tx = self.store.write().await?;
+        crate::content::files::give_again(&mut tx, self.hub).await?;
+        tx.commit().await?;
         tracing::warn!(logs = wanted.len(), "the hub lost data and takes back what is held here");
         let mut tx = self.store.read().await?;
         let mut above = std::collections::BTreeMap::new();

@@ -1,9 +1,10 @@
 //! The link to the hub above: who may be on the other end (`tls`, `token`), how to reach it (`connect`),
-//! joining it (`join`), and what runs over it (`uplink`: `push`, `follow`, `refill`, `renew`); and, for
+//! joining it (`join`), and what runs over it (`uplink`: `push`, `follow`, `files`, `refill`, `renew`); and, for
 //! programs that are no site, taking over what a hub publishes (`harvest`).
 
 pub mod connect;
 mod error;
+mod files;
 mod follow;
 mod greet;
 pub mod harvest;
@@ -16,6 +17,7 @@ pub mod token;
 mod uplink;
 
 pub use error::LinkError;
+pub use files::FilesPolicy;
 pub use uplink::{Dial, Drained, Uplink};
 
 /// Metadata key under which a hub asks to be left alone for so many milliseconds.

@@ -136,6 +136,7 @@ impl Uplink {
         journal::note_refusals(&mut tx, refused).await?;
         journal::forget_refusals(&mut tx).await?;
         tx.commit().await?;
+        self.taken.notify_waiters();
         Ok(())
     }
 }

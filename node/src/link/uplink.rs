@@ -10,14 +10,16 @@ use lianbo_proto::v1::sync_client::SyncClient;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rustls::sign::CertifiedKey;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 use tracing::{info, warn};
 
-use super::LinkError;
 use super::connect::{Connector, Proxy, endpoint};
+use super::files::Lane;
 use super::tls::{ClientPki, joined_config};
+use super::{FilesPolicy, LinkError};
+use crate::blobs::Blobs;
 use crate::clock::{Clock, FlooredClock, SharedClock};
 use crate::entry::SiteId;
 use crate::identity::Identity;
@@ -48,6 +50,12 @@ pub struct Uplink {
     /// The narrowest scope this site may hold, as its hub decided when it joined.
     pub(super) ceiling: Scope,
     pub(super) key: watch::Sender<Arc<CertifiedKey>>,
+    pub(super) blobs: Blobs,
+    pub(super) policy: FilesPolicy,
+    pub(super) up: Lane,
+    pub(super) down: Lane,
+    /// The hub has taken entries: their files may follow.
+    pub(super) taken: Notify,
     dial: Dial,
     rng: Mutex<StdRng>,
 }
@@ -86,6 +94,8 @@ pub struct Drained {
     pub pushed: usize,
     /// Entries that came down and were new.
     pub pulled: usize,
+    /// Files that went or came.
+    pub files: usize,
 }
 
 /// How a session ended without an error.
@@ -132,6 +142,11 @@ impl Uplink {
             hub,
             ceiling,
             key,
+            blobs: site.blobs.clone(),
+            policy: FilesPolicy::default(),
+            up: Lane::new(&FilesPolicy::default()),
+            down: Lane::new(&FilesPolicy::default()),
+            taken: Notify::new(),
             dial: Dial::over(endpoint, connector),
             rng: Mutex::new(StdRng::from_rng(&mut rand::rng())),
         })
@@ -141,6 +156,13 @@ impl Uplink {
     #[must_use]
     pub fn simulated(self, dial: Dial, seed: u64) -> Self {
         Self { dial, rng: Mutex::new(StdRng::seed_from_u64(seed)), ..self }
+    }
+
+    /// The same link with other rules for files.
+    #[must_use]
+    pub fn with_files(self, policy: FilesPolicy) -> Self {
+        let (up, down) = (Lane::new(&policy), Lane::new(&policy));
+        Self { policy, up, down, ..self }
     }
 
     /// Keeps the link up until `stop`.
@@ -178,7 +200,7 @@ impl Uplink {
         }
     }
 
-    fn random(&self) -> f64 {
+    pub(super) fn random(&self) -> f64 {
         self.rng.lock().unwrap_or_else(PoisonError::into_inner).random()
     }
 
@@ -211,11 +233,14 @@ impl Uplink {
                     backoff.reset();
                     info!(hub = %self.hub, ceiling = %greeting.answer.ceiling, "linked to the hub");
                     if once {
-                        return self.drain(client, &greeting, wanted, by_heights).await;
+                        let drained = self.drain(client, &greeting, wanted, by_heights).await?;
+                        let files = self.files(channel, true).await?;
+                        return Ok(Ended::Drained(Drained { files, ..drained }));
                     }
                     return tokio::select! {
                         pushed = self.push(client.clone(), &greeting, wanted, false) => pushed.map(|_| Ended::Again),
                         followed = self.follow(client.clone(), &greeting, by_heights) => followed,
+                        moved = self.files(channel.clone(), false) => moved.map(|_| Ended::Again),
                         renewed = self.renew_when_due(&channel) => renewed.map(|()| Ended::Again),
                     };
                 }

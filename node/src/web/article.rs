@@ -9,12 +9,15 @@ use axum::response::IntoResponse;
 
 use super::cache::GoodFor;
 use super::error::PageError;
+use super::file::file_href;
 use super::page::{Badge, Frame, column_href, draw, unit, unit_href};
-use super::render::render;
+use super::pictures::{Files, Shown};
+use super::render::render_with;
 use super::tags::{ColumnTags, beginning};
 use super::views::Viewed;
 use super::{WebContext, date};
-use crate::content::article::{self, TextFormat};
+use crate::content::article::{self, ArticleLine, TextFormat};
+use crate::content::files::{self, Attached};
 use crate::entry::{RecordId, SiteId};
 
 /// How old the count of readings on a page may be.
@@ -45,6 +48,7 @@ struct ArticlePage {
     badge: Badge,
     revisions: Vec<RevisionRow>,
     body: String,
+    files: Vec<FileRow>,
 }
 
 /// One revision in the list of them.
@@ -56,6 +60,50 @@ struct RevisionRow {
     current: bool,
 }
 
+/// One file in the list of them.
+struct FileRow {
+    name: String,
+    size: String,
+    /// Where it is; none while it is on its way.
+    href: Option<String>,
+    /// What is said while it is on its way.
+    coming: &'static str,
+    /// Where to ask for it.
+    ask: Option<String>,
+}
+
+impl FileRow {
+    fn of(context: &WebContext, line: &ArticleLine, file: &Attached) -> Self {
+        let href = file_href(line.site, line.id, &file.name);
+        let here = file.held.is_some();
+        Self {
+            name: file.name.clone(),
+            size: size(file.size),
+            ask: (context.asks() && !here && !file.asked).then(|| href.clone()),
+            href: here.then_some(href),
+            coming: match (file.is_picture(), file.asked) {
+                (true, false) => "图片传输中",
+                (false, false) => "附件传输中",
+                (_, true) => "已请求下载，传输中",
+            },
+        }
+    }
+}
+
+/// A length as people say it.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} 字节"),
+        1024..1_048_576 => format!("{} KB", bytes.div_ceil(1024)),
+        _ => format!("{} MB", bytes.div_ceil(1_048_576)),
+    }
+}
+
+fn shown(line: &ArticleLine, file: &Attached) -> Shown {
+    let href = file.held.is_some().then(|| file_href(line.site, line.id, &file.name));
+    Shown { href, picture: file.is_picture() }
+}
+
 pub(super) async fn article(
     State(context): State<WebContext>,
     Path(address): Path<(String, String)>,
@@ -65,12 +113,15 @@ pub(super) async fn article(
     let mut tx = context.store.read().await?;
     let found = article::get(&mut tx, context.reader(), site, id).await?;
     let found = found.ok_or(PageError::NotFound)?;
+    let attached = files::attached(&mut tx, &found).await?;
     let line = found.line;
     let column_href = column_href(line.site, &line.column);
     let views = article::views(&mut tx, context.reader(), site, id).await?;
     let frame = Frame::load(context, &mut tx, column_href.clone()).await?;
     drop(tx);
-    let body = draw_text(found.format, found.text).await?;
+    let shown = attached.iter().map(|it| (it.name.clone(), shown(&line, it))).collect();
+    let body = draw_text(found.format, found.text, shown).await?;
+    let files = attached.iter().map(|it| FileRow::of(context, &line, it)).collect();
     let current = line.hash;
     let revisions = found
         .revisions
@@ -108,6 +159,7 @@ pub(super) async fn article(
         keywords: line.keywords,
         revisions,
         body,
+        files,
     })?;
     Ok((Extension(GoodFor(COUNTED)), Extension(Viewed(site, id)), page))
 }
@@ -123,6 +175,11 @@ pub(super) fn ids((site, id): &(String, String)) -> Result<(SiteId, RecordId), P
 }
 
 /// A text as safe HTML, drawn where a long one holds nobody up.
-pub(super) async fn draw_text(format: TextFormat, text: String) -> Result<String, PageError> {
-    tokio::task::spawn_blocking(move || render(format, &text)).await.map_err(|_| PageError::Drawing)
+pub(super) async fn draw_text(
+    format: TextFormat,
+    text: String,
+    files: Files,
+) -> Result<String, PageError> {
+    let drawn = tokio::task::spawn_blocking(move || render_with(format, &text, files));
+    drawn.await.map_err(|_| PageError::Drawing)
 }

@@ -17,6 +17,9 @@ pub(super) enum PageError {
     /// The store failed; trying again may help.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A file that should be here cannot be read.
+    #[error("a file cannot be read")]
+    File,
     /// A template or the cleaning of a text failed.
     #[error("the page could not be drawn")]
     Drawing,
@@ -34,7 +37,7 @@ impl IntoResponse for PageError {
         let status = match &self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Store(error) if error.may_pass_later() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Store(_) | Self::Drawing => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::Drawing | Self::File => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status != StatusCode::NOT_FOUND {
             error!(error = %self, "a page failed");

@@ -11,7 +11,7 @@ use axum::http::header::{
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -53,12 +53,13 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 /// Puts everything around the routes. Whatever they answer bare, a missing route included, becomes a page.
-pub(super) fn guard(routes: Router, frame: Frame) -> Router {
+/// `asks`: files may be asked for by POST.
+pub(super) fn guard(routes: Router, frame: Frame, asks: bool) -> Router {
     let dressing = Dressing { policy: policy(&frame), frame: Arc::new(frame) };
     routes
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(bound))
+        .layer(from_fn_with_state(asks, bound))
         .layer(from_fn_with_state(dressing, dress))
 }
 
@@ -69,8 +70,9 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// Refuses what no page wants, before any route looks at it.
-async fn bound(request: Request, next: Next) -> Response {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+async fn bound(State(asks): State<bool>, request: Request, next: Next) -> Response {
+    let asked = asks && *request.method() == Method::POST && names_file(request.uri().path());
+    if !asked && !matches!(*request.method(), Method::GET | Method::HEAD) {
         let allowed = [(ALLOW, HeaderValue::from_static("GET, HEAD"))];
         return (StatusCode::METHOD_NOT_ALLOWED, allowed).into_response();
     }
@@ -86,6 +88,11 @@ async fn bound(request: Request, next: Next) -> Response {
     next.run(Request::from_parts(head, Body::empty())).await
 }
 
+/// Whether an address is one of a file: `/article/SITE/ID/NAME`.
+fn names_file(path: &str) -> bool {
+    path.starts_with("/article/") && path.split('/').count() == 5
+}
+
 /// What every answer is dressed in.
 #[derive(Clone, Debug)]
 struct Dressing {
@@ -98,7 +105,9 @@ async fn dress(State(dressing): State<Dressing>, request: Request, next: Next) -
     let head_only = request.method() == Method::HEAD;
     let mut response = next.run(request).await;
     let status = response.status();
-    if status.is_client_error() || status.is_server_error() {
+    // A range that a file does not have is told as it is: only who may read the file gets that far.
+    let told = status == StatusCode::RANGE_NOT_SATISFIABLE;
+    if !told && (status.is_client_error() || status.is_server_error()) {
         let (status, page) = draw(&dressing.frame, status);
         let allow = response.headers().get(ALLOW).cloned();
         let length = page.len();
@@ -118,7 +127,8 @@ async fn dress(State(dressing): State<Dressing>, request: Request, next: Next) -
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, dressing.policy);
     for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        // A file brings a stricter policy of its own.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     // A browser asks every time, and is told in a few bytes that nothing changed: a retraction waits for no cache.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
@@ -131,6 +141,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::blobs::{Blobs, Limits};
     use crate::entry::SiteId;
     use crate::scope::Scope;
     use crate::store::Store;
@@ -146,6 +157,7 @@ mod tests {
         let context = WebContext {
             store: Store::open_memory().await.unwrap(),
             end: tokio::sync::watch::Sender::new(0).subscribe(),
+            blobs: Blobs::in_folder(std::path::Path::new("/nonexistent"), Limits::default()),
             site: SiteId([1; 16]),
             title: "东乡镇党委".into(),
             domain: String::new(),
@@ -161,7 +173,7 @@ mod tests {
             .route("/late", bare(StatusCode::SERVICE_UNAVAILABLE))
             .route("/bad", bare(StatusCode::BAD_REQUEST))
             .route("/broken", bare(StatusCode::BAD_GATEWAY));
-        let guarded = guard(routes, Frame::plain(&context));
+        let guarded = guard(routes, Frame::plain(&context), false);
         for (path, status, heading) in [
             ("/panic", StatusCode::INTERNAL_SERVER_ERROR, "页面出了点问题"),
             ("/late", StatusCode::SERVICE_UNAVAILABLE, "现在有些忙"),

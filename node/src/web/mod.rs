@@ -10,6 +10,7 @@ mod cache;
 mod column;
 mod date;
 mod error;
+mod file;
 mod fresh;
 mod guard;
 mod health;
@@ -17,7 +18,9 @@ mod home;
 mod imprint;
 mod notice;
 mod page;
+mod pictures;
 mod plain;
+mod range;
 mod render;
 mod serve;
 mod tags;
@@ -29,7 +32,9 @@ mod views;
 pub use fresh::SETTLED;
 pub use health::{ops_router, upkeep};
 pub use imprint::Imprint;
+pub use pictures::pictures;
 pub use plain::plain_text;
+pub use range::{Wanted, parse_range};
 pub use render::render;
 pub use serve::serve;
 pub use views::Views;
@@ -41,6 +46,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio::sync::watch;
 
+use crate::blobs::Blobs;
 use crate::entry::SiteId;
 use crate::scope::{Reader, Scope};
 use crate::store::Store;
@@ -52,6 +58,8 @@ pub struct WebContext {
     pub store: Store,
     /// The door's word on the end of the journal: what is written through it shows at once.
     pub end: watch::Receiver<i64>,
+    /// Where files are kept.
+    pub blobs: Blobs,
     /// The site whose pages these are.
     pub site: SiteId,
     /// Name of its unit, shown at the top of every page.
@@ -86,18 +94,27 @@ impl WebContext {
         self.units.then_some(self.site)
     }
 
+    /// Whether visitors may have files fetched.
+    fn asks(&self) -> bool {
+        !self.units
+    }
+
     /// Whether there is a list of what units sent up.
     fn lists_units(&self) -> bool {
         self.units && self.listener < Scope::Public
     }
 }
 
-/// The pages of a listener. GET and HEAD only.
+/// The pages of a listener. GET and HEAD only, but for asking a node for a file.
 pub fn router(context: WebContext) -> Router {
+    // A hub's pages ask nobody for files: units bring them.
+    let files = get(file::file);
+    let files = if context.asks() { files.post(file::ask) } else { files };
     let mut routes = Router::new()
         .route("/", get(home::home))
         .route("/column/{site}/{slug}", get(column::column))
         .route("/article/{site}/{id}", get(article::article))
+        .route("/article/{site}/{id}/{name}", files)
         .route("/notices", get(notice::notices))
         .route("/notice/{site}/{id}", get(notice::notice));
     if context.lists_units() {
@@ -115,6 +132,6 @@ pub fn router(context: WebContext) -> Router {
         .route_layer(from_fn_with_state(fresh.clone(), fresh::gate))
         .route("/assets/{name}", get(assets::asset));
     let frame = page::Frame::plain(&context);
-    let (views, listener) = (context.views.clone(), context.listener);
-    cache::around(guard::guard(routes.with_state(context), frame), fresh, views, listener)
+    let (views, listener, asks) = (context.views.clone(), context.listener, context.asks());
+    cache::around(guard::guard(routes.with_state(context), frame, asks), fresh, views, listener)
 }

@@ -7,6 +7,7 @@ use axum::response::Html;
 use super::article::{draw_text, ids};
 use super::error::PageError;
 use super::page::{Badge, Frame, Item, PAGE, Turn, draw, page_number, unit};
+use super::pictures::Files;
 use super::tags::{ColumnTags, beginning};
 use super::{WebContext, date};
 use crate::content::notice::{self, NoticeLine};
@@ -85,7 +86,7 @@ pub(super) async fn notice(
     let frame = Frame::load(context, &mut tx, "/notices").await?;
     drop(tx);
     let line = found.line;
-    let body = draw_text(found.format, found.text).await?;
+    let body = draw_text(found.format, found.text, Files::new()).await?;
     draw(&NoticePage {
         tags: tags(&frame),
         description: beginning(&body),

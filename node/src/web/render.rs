@@ -1,21 +1,44 @@
 //! Articles' texts to safe HTML: whatever their authors, or the sites these copied from, put into them.
-//! Headings stand below the page's own. What may stand in it is `content::html`'s to say.
+//! Headings stand below the page's own; of pictures only the article's own show. What else may stand in a text is
+//! `content::html`'s to say.
 
 use std::borrow::Cow;
 
 use pulldown_cmark::{Options, Parser};
 
+use super::pictures::{self, Files};
 use crate::content::article::TextFormat;
 use crate::content::html::{self, MAX_TAGS};
 
-/// The text as safe HTML. Takes time that grows with the text: call it where blocking is allowed.
+/// In the place of a picture that has not come yet.
+pub(super) const MISSING: &str = "<span>〔图片传输中〕</span>";
+
+/// The text as safe HTML, without pictures. Takes time that grows with the text: call it where blocking is allowed.
 pub fn render(format: TextFormat, text: &str) -> String {
-    let written = match format {
-        TextFormat::Html => Some(Cow::Borrowed(text)),
-        TextFormat::Markdown => markdown(text),
+    render_with(format, text, Files::new())
+}
+
+/// The text as safe HTML, with the pictures among `files`.
+pub(super) fn render_with(format: TextFormat, text: &str, files: Files) -> String {
+    let Some(written) = written(format, text) else { return plain(text) };
+    let clean = if files.is_empty() {
+        html::clean(&written, None)
+    } else {
+        html::parses(&written).then(|| {
+            let mut cleaner = html::cleaner();
+            pictures::let_through(&mut cleaner, files);
+            pictures::settle(&cleaner.clean(&written).to_string())
+        })
     };
-    let clean = written.and_then(|written| html::clean(&written, None));
     clean.map_or_else(|| plain(text), lower_headings)
+}
+
+/// The text as HTML that is not clean yet; `None` if it would be too much to parse.
+pub(super) fn written(format: TextFormat, text: &str) -> Option<Cow<'_, str>> {
+    match format {
+        TextFormat::Html => html::parses(text).then_some(Cow::Borrowed(text)),
+        TextFormat::Markdown => markdown(text),
+    }
 }
 
 /// Markdown as HTML, not clean yet; `None` if it would be too much to parse.

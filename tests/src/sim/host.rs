@@ -69,6 +69,8 @@ async fn hub(world: Arc<World>, site: Site) {
         certificate: Duration::from_hours(24),
         connections: Connections::new(Limits::default()),
         pages_url: None,
+        blobs: site.blobs.clone(),
+        blob_pace: 0,
         tasks: site.tasks.clone(),
         stop: site.stop.clone(),
     };

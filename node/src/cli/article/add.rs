@@ -1,9 +1,11 @@
 //! `article add`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::files::{self, Text};
 use crate::cli::desk::refused;
 use crate::cli::{Desk, advise, input, time, usage};
 use crate::content::Record;
@@ -45,6 +47,10 @@ pub struct Add {
     /// Publication date: `YYYY-MM-DD[ HH:MM]` in Beijing time, or RFC 3339; now if not given
     #[arg(long, value_parser = time::parse)]
     published: Option<i64>,
+    /// A file that comes with it; may be given up to 64 times. Pictures that the text shows, and that lie beside
+    /// it, come by themselves
+    #[arg(long, value_name = "FILE")]
+    attach: Vec<PathBuf>,
     /// How far it may travel: internal (部内), organization (专网) or public (互联网)
     #[arg(long)]
     scope: Scope,
@@ -64,12 +70,15 @@ impl Add {
             .into());
         }
         let file = self.file.as_deref();
-        let article = Article {
+        let (format, text) = (input::format(self.format, file), input::text(file)?);
+        let shown = Text { format, text: &text, file };
+        let gathered = files::gather(&self.attach, Some(&shown), &BTreeSet::new())?;
+        let mut article = Article {
             id: new_record_id(&mut rand::rng()),
             column: self.column,
             title: self.title,
-            format: input::format(self.format, file),
-            text: input::text(file)?,
+            format,
+            text,
             source: self.source,
             author: self.author,
             editor: self.editor,
@@ -80,6 +89,9 @@ impl Add {
             attachments: Vec::new(),
         };
         article.check()?;
+        let taken = files::take_in(desk, &gathered).await?;
+        article.attachments = taken.iter().map(|(it, _)| it.clone()).collect();
+        let blobs = files::distinct(taken.iter().map(|(_, blob)| blob.clone()));
         let (id, own, above) = (article.id, desk.own(), desk.above);
         let (scope, to) = (self.scope, self.to);
         let written = desk
@@ -87,10 +99,11 @@ impl Add {
                 Box::pin(async move {
                     check_column(tx, own, &article.column).await?;
                     let audience = audience(tx, above, scope, to.as_deref()).await?;
-                    Ok(vec![Draft::new(audience, Record::Article(article))])
+                    Ok(vec![Draft { audience, record: Record::Article(article), blobs }])
                 })
             })
             .await?;
+        files::written(desk, &taken).await?;
         let hash = written.last().map(|it| it.hash);
         let value = serde_json::json!({ "id": id, "site": own, "hash": hash });
         desk.out.either(&value, || id.to_string())

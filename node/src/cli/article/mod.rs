@@ -1,6 +1,8 @@
 //! `article`: articles (稿件).
 
 mod add;
+mod fetch;
+mod files;
 mod list;
 mod retract;
 mod revise;
@@ -8,6 +10,7 @@ mod show;
 mod standing;
 
 pub use add::{Add, check_column};
+pub use fetch::Fetch;
 pub use list::List;
 pub use retract::{Retract, withdraw, withdrawn};
 pub use revise::Revise;
@@ -34,6 +37,8 @@ pub enum Command {
     List(List),
     /// Show an article with its text and its revisions
     Show(Show),
+    /// Ask the hub for files of an article that have not come by themselves
+    Fetch(Fetch),
     /// Withdraw an article (撤稿), on every site it went to; this cannot be taken back
     Retract(Retract),
 }
@@ -46,6 +51,7 @@ impl Command {
             Self::Revise(it) => it.run(desk).await,
             Self::List(it) => it.run(desk).await,
             Self::Show(it) => it.run(desk).await,
+            Self::Fetch(it) => it.run(desk).await,
             Self::Retract(it) => it.run(desk).await,
         }
     }

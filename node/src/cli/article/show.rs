@@ -3,10 +3,12 @@
 use clap::Args;
 
 use super::Id;
+use super::files::size;
 use super::standing::{OwnStanding, Stood, of_own};
 use crate::cli::output::{facts, plain, short, table};
 use crate::cli::{Desk, advise, time};
 use crate::content::article::{self, ArticleView};
+use crate::content::files::{self, Attached};
 
 /// Show an article.
 #[derive(Clone, Debug, Args)]
@@ -22,15 +24,33 @@ impl Show {
         let view = article::get(&mut tx, desk.reader(), site, id)
             .await?
             .ok_or_else(|| advise("this article was withdrawn just now", "see `article list`"))?;
+        let files = files::attached(&mut tx, &view).await?;
         let mut standings = of_own(desk, &mut tx, std::iter::once(&view.line)).await?;
         let standing = standings.remove(&id).filter(|_| site == desk.own());
-        let view = Stood { shown: view, standing };
+        drop(tx);
+        let view = Stood { shown: Shown { view, files }, standing };
         desk.out.either(&view, || text(&view))
     }
 }
 
-fn text(view: &Stood<ArticleView>) -> String {
-    let Stood { shown: view, standing } = view;
+/// An article with its files, and where they are.
+#[derive(Debug, serde::Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    view: ArticleView,
+    files: Vec<Attached>,
+}
+
+fn state(file: &Attached) -> &'static str {
+    match (&file.held, file.asked) {
+        (Some(_), _) => "here",
+        (None, true) => "on the way, asked for",
+        (None, false) => "on the way",
+    }
+}
+
+fn text(view: &Stood<Shown>) -> String {
+    let Stood { shown: Shown { view, files }, standing } = view;
     let line = &view.line;
     let carried = if line.released() { " (released)" } else { "" };
     let origin = line.origin.map_or_else(String::new, |origin| {
@@ -54,6 +74,13 @@ fn text(view: &Stood<ArticleView>) -> String {
         ("standing", standing.as_ref().map(OwnStanding::words).unwrap_or_default()),
         ("adopted", standing.as_ref().map(OwnStanding::adoptions).unwrap_or_default().join("; ")),
     ]);
+    if !files.is_empty() {
+        let rows = files.iter().map(|it| {
+            vec![it.name.clone(), size(it.size), it.media_type.clone(), state(it).to_owned()]
+        });
+        text.push('\n');
+        text.push_str(&table(&["file", "size", "type", "state"], rows.collect()));
+    }
     if view.revisions.len() > 1 {
         let rows = view.revisions.iter().map(|it| {
             vec![

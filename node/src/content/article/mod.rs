@@ -124,6 +124,7 @@ pub(super) fn check(head: &Head, article: &Article) -> Result<(), RuleError> {
     ensure(!made_of, "a site does not adopt its own article")?;
     let blobs: BTreeSet<Hash> = head.blobs.iter().map(|blob| blob.hash).collect();
     let named: BTreeSet<Hash> = article.attachments.iter().map(|it| it.hash).collect();
+    ensure(blobs.len() == head.blobs.len(), "a head names a file twice")?;
     ensure(blobs == named, "the files an article names are not those its head does")
 }
 
@@ -145,7 +146,7 @@ fn check_link(link: &str) -> Result<(), BadText> {
 }
 
 /// Checks the name of a file: one part of a path, which no system reads as anything else.
-fn check_file_name(name: &str) -> Result<(), BadText> {
+pub(crate) fn check_file_name(name: &str) -> Result<(), BadText> {
     check_line(name, 120, true, "the name of a file has 1 to 120 characters")?;
     let odd = |c: char| matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|');
     if name.contains(odd) || name.starts_with('.') || name.trim() != name || name.ends_with('.') {

@@ -165,6 +165,7 @@ pub(super) fn context(site: &Site, title: &str, listener: Scope, units: bool) ->
     WebContext {
         store: site.store.clone(),
         end: site.door.end(),
+        blobs: site.blobs.clone(),
         site: site.identity.site,
         title: title.into(),
         domain: "example.gov.cn".into(),
