@@ -14,6 +14,7 @@ mod door;
 mod feeds;
 mod harvest;
 mod hostile;
+mod html;
 mod kill;
 mod link;
 mod python;
