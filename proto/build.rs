@@ -9,8 +9,8 @@ const FILES: [&str; 6] = [
     "lianbo/v1/record.proto",
     "lianbo/v1/sync.proto",
     "lianbo/v1/enrol.proto",
-    "lianbo/v1/blob.proto",
     "lianbo/v1/harvest.proto",
+    "lianbo/v1/blob.proto",
 ];
 
 #[expect(
@@ -24,6 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("lianbo.v1.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .bytes(".")
+        .codec_path("crate::bounded::BoundedCodec")
+        .compile_fds(descriptors)?;
     Ok(())
 }

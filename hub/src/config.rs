@@ -30,12 +30,12 @@ pub struct HubConfig {
     /// Where it listens, network by network.
     #[serde(default)]
     pub listen: ListenConfig,
-    /// Files that come with articles.
-    #[serde(default)]
-    pub blobs: BlobsConfig,
     /// Who answers for the pages.
     #[serde(default)]
     pub identity: Imprint,
+    /// Files that come with articles.
+    #[serde(default)]
+    pub blobs: BlobsConfig,
     /// Figures for monitoring.
     #[serde(default = "default_metrics")]
     pub metrics: MetricsConfig,
@@ -235,8 +235,8 @@ impl HubConfig {
             certificate_days: default_certificate_days(),
             unit,
             listen: ListenConfig::loopback(),
-            blobs: BlobsConfig::default(),
             identity: Imprint::default(),
+            blobs: BlobsConfig::default(),
             metrics: default_metrics(),
             sources: SourcesConfig::default(),
             log: LogConfig::default(),

@@ -13,7 +13,7 @@ use lianbo_node::entry::{HarvesterId, Lane, SiteId};
 use lianbo_node::identity::Identity;
 use lianbo_node::ingest::Door;
 use lianbo_node::journal::{Meta, Standing};
-use lianbo_node::link::tls::Connections;
+use lianbo_node::link::tls::{Connections, Peer};
 use lianbo_node::scope::{Reader, Scope};
 use lianbo_node::store::{Store, StoreError};
 use lianbo_node::sync::blobs::Pace;
@@ -69,6 +69,8 @@ pub struct Hub {
     /// Bytes of files a second that go to and come from one site; 0 for no bound.
     blob_pace: u64,
     started: Instant,
+    /// Calls under way, of all kinds; those without a certificate are as one.
+    pub(crate) calls: Seats<Option<Peer>>,
     members: watch::Sender<Arc<Members>>,
 }
 
@@ -91,12 +93,12 @@ pub struct Parts {
     pub certificate: Duration,
     /// Who is connected.
     pub connections: Connections,
+    /// Address of the public pages as people know it, without a slash at its end.
+    pub pages_url: Option<String>,
     /// Where files are kept.
     pub blobs: Blobs,
     /// Bytes of files a second that go to and come from one site; 0 for no bound.
     pub blob_pace: u64,
-    /// Address of the public pages as people know it, without a slash at its end.
-    pub pages_url: Option<String>,
     /// Everything spawned.
     pub tasks: TaskTracker,
     /// Cancelled when the hub stops.
@@ -202,14 +204,17 @@ impl Hub {
             tasks: parts.tasks,
             stop: parts.stop,
             tail,
-            pushes: Seats::default(),
-            transfers: Seats::default(),
+            pushes: Seats::new(|_| 4),
+            harvests: Seats::new(|_| 4),
+            pages_url: parts.pages_url,
+            transfers: Seats::new(|_| 4),
             blobs: parts.blobs,
             paces: Mutex::default(),
             blob_pace: parts.blob_pace,
             started: Instant::now(),
-            harvests: Seats::default(),
-            pages_url: parts.pages_url,
+            // A node needs four, and as many of a broken connection may not have been noticed yet. Without a
+            // certificate one joins, in a moment.
+            calls: Seats::new(|caller| if caller.is_some() { 8 } else { 64 }),
             members: watch::Sender::new(Arc::new(members)),
         });
         let follower = hub.clone();
@@ -246,11 +251,17 @@ impl Hub {
         self.members.borrow().clone()
     }
 
+    /// Changes whenever who belongs was read anew.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Members>> {
+        self.members.subscribe()
+    }
+
     /// Reads anew who belongs; cuts off who no longer does.
     pub async fn refresh_members(&self) -> Result<(), StoreError> {
         let members = Arc::new(Members::load(&self.store).await?);
         // Known first, cut off then: what connects in between is refused call by call.
         self.members.send_replace(members.clone());
+        self.tail.wake();
         for (site, member) in &members.sites {
             if member.revoked && self.connections.close(*site) > 0 {
                 info!(%site, unit = %member.unit.code, "revoked: its connections are closed");
@@ -312,11 +323,6 @@ impl Hub {
             (meta.epoch, meta.standing) == (known.meta.epoch, known.meta.standing)
         });
         if same { Ok(()) } else { self.refresh_members().await }
-    }
-
-    /// Changes whenever who belongs was read anew.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Members>> {
-        self.members.subscribe()
     }
 
     /// How many entries of a lane a site has yet to make durable; counted over the whole journal.

@@ -103,9 +103,9 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
         ca: ca.clone(),
         certificate: config.certificate_validity(),
         connections: connections.clone(),
+        pages_url: config.listen.public.as_ref().and_then(known_as),
         blobs: site.blobs.clone(),
         blob_pace: u64::from(config.blobs.kib_per_second) * 1024,
-        pages_url: config.listen.public.as_ref().and_then(known_as),
         tasks: site.tasks.clone(),
         stop: site.stop.clone(),
     };
@@ -134,8 +134,8 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
             network.pages = Some(listener.local_addr()?);
             let context = WebContext {
                 store: site.store.clone(),
-                blobs: site.blobs.clone(),
                 end: site.door.end(),
+                blobs: site.blobs.clone(),
                 site: site.identity.site,
                 title: config.unit.name.clone(),
                 domain: host(wanted.pages_url.as_ref(), address),

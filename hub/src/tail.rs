@@ -106,6 +106,11 @@ impl Tail {
         self.end.subscribe()
     }
 
+    /// Wakes those who wait for the end: something else has changed that they have to look at.
+    pub(crate) fn wake(&self) {
+        self.end.send_modify(|_| {});
+    }
+
     /// Changes whenever entries arrived that may say who belongs.
     pub(crate) fn membership(&self) -> watch::Receiver<i64> {
         self.membership.subscribe()
@@ -131,7 +136,10 @@ impl Tail {
                 warn!(%error, "the end of the journal could not be read; trying again");
             }
             tokio::select! {
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => {
+                    self.wake();
+                    break;
+                }
                 changed = journal_end.changed() => if changed.is_err() { break },
                 () = tokio::time::sleep(AGAIN), if failed.is_some() => {}
             }

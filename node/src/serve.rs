@@ -74,8 +74,8 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
     site.tasks.spawn(views.clone().run(site.store.clone(), site.stop.clone().cancelled_owned()));
     let context = WebContext {
         store: site.store.clone(),
-        blobs: site.blobs.clone(),
         end: site.door.end(),
+        blobs: site.blobs.clone(),
         site: site.identity.site,
         title: config.unit.name.clone(),
         domain: host(config.pages.url.as_ref(), config.pages.address),

@@ -1,6 +1,8 @@
 //! The wire format of Lianbo. Nothing here knows what the messages mean; the `.proto` files beside
 //! this crate say it, field by field.
 
+pub mod bounded;
+
 /// Package `lianbo.v1`, as generated.
 #[allow(
     clippy::all,

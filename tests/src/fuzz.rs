@@ -9,6 +9,7 @@ use bytes::Bytes;
 use lianbo_hub::enrol::ca::Ca;
 use lianbo_hub::recovery::Recovery;
 use lianbo_hub::rpc::messages::Messages;
+use lianbo_hub::sources;
 use lianbo_node::content::Record;
 use lianbo_node::content::article::TextFormat;
 use lianbo_node::entry::SiteId;
@@ -41,9 +42,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("certificate", certificate),
     ("request", request),
     ("recovery", recovery),
+    ("messages", messages),
     ("range", range),
     ("pictures", pictures),
-    ("messages", messages),
+    ("feed", feed),
 ];
 
 /// The passphrase of the recovery file in the corpus.
@@ -154,6 +156,32 @@ pub fn messages(data: &[u8]) {
     assert!(taken <= data.len());
 }
 
+/// A feed of some site, as it comes over HTTP.
+///
+/// # Panics
+/// If it brings an item that no article can hold.
+pub fn feed(data: &[u8]) {
+    let base = "http://www.qy.gov.cn/rss/news.xml".parse().expect("an address");
+    // The last byte says what HTTP said.
+    let charset = [None, Some("utf-8"), Some("gb2312"), Some("iso-8859-1")]
+        [usize::from(data.last().copied().unwrap_or(0)) % 4];
+    let Ok(feed) = sources::parse(data.to_vec(), charset, &base) else { return };
+    assert!(feed.items.len() <= sources::MAX_ITEMS);
+    for item in feed.items {
+        assert!(!item.key.is_empty() && !item.title.trim().is_empty());
+        assert!(item.title.chars().count() <= 200 && !item.title.chars().any(char::is_control));
+        let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+        assert!(
+            !item.html.is_empty() && !item.html.contains(odd) && !item.html.contains("<script")
+        );
+        assert!(
+            item.link.is_empty()
+                || item.link.starts_with("http://")
+                || item.link.starts_with("https://")
+        );
+    }
+}
+
 /// What each corpus begins with: one valid input of every shape.
 ///
 /// # Panics
@@ -227,5 +255,32 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         body.map(|it| [&[0, 0, 0, 0, u8::try_from(it.len()).expect("short")][..], &it].concat());
     seeds.push(("messages", "good".into(), prefixed.concat()));
     seeds.push(("recovery", "good".into(), sealed.into_bytes()));
+    seeds.extend(feeds());
     seeds
+}
+
+/// One feed of each format, and one as an old site sends it.
+fn feeds() -> Vec<(&'static str, String, Vec<u8>)> {
+    let rss = "<?xml version=\"1.0\" encoding=\"utf-8\"?><rss version=\"2.0\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\
+        <channel><title>清源先锋</title><link>http://www.qy.gov.cn/</link><item><title><![CDATA[推进会]]></title>\
+        <link>/art/1.html?a=1&b=2</link><guid>7</guid><author>zhang@qy.gov.cn（张三）</author><dc:creator>李四</dc:creator>\
+        <pubDate>Mon, 23 Nov 2026 10:00:00 +0800</pubDate><description>&lt;p&gt;正文&nbsp;&mdash;&lt;a href=\"2.html\"&gt;附\
+        &lt;/a&gt;&lt;/p&gt;</description></item></channel></rss>\n";
+    let rss_1 = "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns='http://purl.org/rss/1.0/' \
+        xmlns:dc='http://purl.org/dc/elements/1.1/'><item><title>甲</title><link>http://www.qy.gov.cn/1</link>\
+        <description>文</description><dc:date>2026-11-23 10:00:00</dc:date></item></rdf:RDF>";
+    let atom = "<feed xmlns='http://www.w3.org/2005/Atom'><title>t</title><id>f</id><entry><title type='HTML'>甲</title>\
+        <id>urn:1</id><link href='http://www.qy.gov.cn/1'/><updated>2026年11月23日</updated><content type='xhtml'>\
+        <div xmlns='http://www.w3.org/1999/xhtml'><p>文</p></div></content></entry></feed>";
+    let json = "{\"version\":\"https://jsonfeed.org/version/1.1\",\"title\":\"t\",\"items\":[{\"id\":\"1\",\"url\":\
+        \"http://www.qy.gov.cn/1\",\"title\":\"甲\",\"content_html\":\"<p>文</p>\",\"date_published\":\"2026-11-23T10:00:00Z\",\
+        \"authors\":[{\"name\":\"张三\"}]}]}";
+    let old = encoding_rs::GB18030.encode(&rss.replace("utf-8", "gb2312")).0.into_owned();
+    vec![
+        ("feed", "rss2".into(), rss.into()),
+        ("feed", "rss1".into(), rss_1.into()),
+        ("feed", "atom".into(), atom.into()),
+        ("feed", "json".into(), json.into()),
+        ("feed", "gbk".into(), old),
+    ]
 }

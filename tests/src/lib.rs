@@ -3,6 +3,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness panics where a test fails")]
 
 pub mod author;
+pub mod feeds;
 pub mod fuzz;
 pub mod ledger;
 pub mod net;

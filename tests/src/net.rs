@@ -113,6 +113,11 @@ impl TestHub {
         self.running = Some(serve::start(site, &self.config).await.expect("the hub serves"));
     }
 
+    /// Changes how it is set up from the next start on.
+    pub fn configure(&mut self, change: impl FnOnce(&mut HubConfig)) {
+        change(&mut self.config);
+    }
+
     /// Stops the hub and serves again, on the same ports.
     pub async fn restart(&mut self) {
         self.pause().await;

@@ -113,6 +113,11 @@ impl Serving {
         self.told.iter().find_map(|line| line.strip_prefix(&prefix))
     }
 
+    /// Its number among the processes.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("it is killed");

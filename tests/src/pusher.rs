@@ -66,6 +66,16 @@ impl Pusher {
         self.author.site()
     }
 
+    /// Its certificate and key.
+    pub fn pki(&self) -> &ClientPki {
+        &self.pki
+    }
+
+    /// The hub it belongs to.
+    pub fn hub(&self) -> SiteId {
+        self.hub
+    }
+
     /// Writes these records for the private network; nothing is sent.
     pub fn write(&mut self, records: impl IntoIterator<Item = Record>) {
         for record in records {
@@ -74,7 +84,8 @@ impl Pusher {
         }
     }
 
-    async fn connect(&self) -> Option<SyncClient<Channel>> {
+    /// A connection; `None` where the hub is away.
+    pub async fn connect(&self) -> Option<SyncClient<Channel>> {
         let key = self.pki.certified_key().expect("a key");
         let (_sender, key) = watch::channel(key);
         let clock = Arc::new(SystemClock);

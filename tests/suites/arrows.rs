@@ -71,6 +71,7 @@ fn small_tree() -> Tree {
         ("hub/src/bench/client.rs", "use lianbo_proto::v1;\nuse super::ingest;"),
         ("hub/src/cli/bench.rs", "use crate::bench::ingest;"),
         ("hub/src/sources/fetch.rs", "use lianbo_node::ingest;"),
+        ("hub/src/sources/state.rs", "use lianbo_node::store::Store;"),
         ("hub/src/web/mod.rs", "use lianbo_node::web::Page;"),
     ]
     .map(|(file, text)| (file.to_owned(), text.to_owned()))
@@ -143,6 +144,9 @@ const FORBIDDEN: &[(&str, &str, usize, &str)] = &[
     ("hub/src/rpc/pull.rs", "use crate::local::fetch;", 1, "lianbo_hub::local::fetch"),
     // Between crates, and around the check.
     ("hub/src/sources/fetch.rs", "use lianbo_node::store::Tx;", 1, "lianbo_node::store::Tx"),
+    ("hub/src/sources/fetch.rs", "use lianbo_node::journal;", 1, "lianbo_node::journal"),
+    ("hub/src/sources/state.rs", "use lianbo_node::ingest::Door;", 1, "lianbo_node::ingest::Door"),
+    ("hub/src/sources/feed.rs", "use tokio::net::TcpStream;", 1, "tokio::net::TcpStream"),
     ("node/src/cli.rs", "use lianbo_hub::Hub;", 1, "lianbo_hub::Hub"),
     ("proto/src/lib.rs", "use lianbo_node::entry;", 1, "lianbo_node::entry"),
     ("node/src/lib.rs", "#[path = \"web/home.rs\"]\nmod entry;", 1, "#[path]"),
@@ -195,6 +199,21 @@ fn the_programs_have_no_forbidden_arrow() {
     );
     let broken: Vec<_> = check(&sources, RULES).iter().map(ToString::to_string).collect();
     assert!(broken.is_empty(), "forbidden arrows:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn what_is_remembered_of_sources_is_in_tables_of_its_own() {
+    let text =
+        fs::read_to_string(root().join("hub/src/sources/state.rs")).expect("the file is there");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let tables: BTreeSet<&str> = words
+        .windows(2)
+        .filter(|it| matches!(it[0].trim_start_matches('"'), "FROM" | "INTO" | "JOIN" | "UPDATE"))
+        .map(|it| it[1])
+        .filter(|it| *it != "SET" && !it.starts_with(['(', '{']))
+        .collect();
+    assert!(tables.contains("feed_sources") && tables.contains("feed_items"), "{tables:?}");
+    assert!(tables.iter().all(|table| table.starts_with("feed_")), "{tables:?}");
 }
 
 #[test]

@@ -111,6 +111,14 @@ fn a_node_at_rest_has_memory_a_size_and_is_soon_ready() {
 }
 
 #[test]
+fn sources_are_polled_whole_and_then_found_unchanged() {
+    let figures = figures(&["poll", "--feeds", "4", "--items", "5", "--runs", "2"]);
+    positive(&figures, &["first_feeds_per_second", "unchanged_feeds_per_second"]);
+    let (feeds, items) = (figures["first_feeds_per_second"], figures["first_items_per_second"]);
+    assert!((items / feeds - 5.0).abs() < 0.01, "{figures:?}");
+}
+
+#[test]
 fn a_page_is_asked_for_by_wrk_and_beside_it_one_of_nginx_if_that_is_here() {
     let figures = figures(&["pages", "--seconds", "1", "--runs", "1"]);
     positive(&figures, &["requests_per_second"]);

@@ -1,5 +1,6 @@
 //! The link between a hub and its nodes, over real TLS on loopback.
 
+mod alike;
 mod basics;
 mod canaries;
 mod certificates;

@@ -67,6 +67,8 @@ impl County {
             Some(Listener { grpc: Some(FREE), pages: Some(FREE), ..Listener::default() });
         config.listen = ListenConfig { organization: listener, ..ListenConfig::default() };
         config.metrics.address = FREE;
+        // Sources of a bench stand on loopback, which a hub asks only where it is told to.
+        config.sources.networks = vec!["127.0.0.0/8".parse()?];
         config::save(path, &config)?;
         let store = Store::open(&address(path)).await?;
         let meta = Meta::generate(identity.site, &mut rand::rng());

@@ -35,9 +35,9 @@ pub(super) async fn join(
             proxy: None,
             blob_kib_per_second: 0,
         },
-        blobs: BlobsConfig::default(),
         pages: PagesConfig { address: FREE, ..PagesConfig::default() },
         identity: Imprint::default(),
+        blobs: BlobsConfig::default(),
         metrics: MetricsConfig { address: FREE },
         log: LogConfig::default(),
     };

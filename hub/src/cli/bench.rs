@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use lianbo_node::cli::Global;
 use lianbo_node::ops;
 
-use crate::bench::{Bench, Setup, catchup, fanout, idle, ingest, pages};
+use crate::bench::{Bench, Setup, catchup, fanout, idle, ingest, pages, poll};
 
 /// Measure what a hub and its nodes do on this machine, each figure beside the disk's own floor
 ///
@@ -43,6 +43,8 @@ enum What {
     Catchup(catchup::Options),
     /// A long article's page over plain HTTP: requests a second by `wrk`, beside nginx where it is installed
     Pages(pages::Options),
+    /// A hub polls sources on loopback: feeds a second, first with everything new, then with nothing new
+    Poll(poll::Options),
     /// A node at rest: its memory, how soon it is ready, the size of its program
     Idle(idle::Options),
 }
@@ -54,6 +56,7 @@ impl What {
             Self::Fanout(_) => "fanout",
             Self::Catchup(_) => "catchup",
             Self::Pages(_) => "pages",
+            Self::Poll(_) => "poll",
             Self::Idle(_) => "idle",
         }
     }
@@ -76,6 +79,7 @@ impl Command {
                 What::Fanout(options) => fanout::run(options, &bench).await,
                 What::Catchup(options) => Box::pin(catchup::run(options, &bench)).await,
                 What::Pages(options) => pages::run(options, &bench).await,
+                What::Poll(options) => poll::run(options, &bench).await,
                 What::Idle(options) => idle::run(options, &bench).await,
             }
         };

@@ -12,10 +12,15 @@ use lianbo_proto::v1;
 use tonic::{Request, Status};
 
 use super::Service;
+use super::gate::CallSeat;
 use crate::hub::Members;
 
 /// Most columns one node may subscribe to.
 const MAX_SUBSCRIPTIONS: usize = 1000;
+
+/// Said to callers without a certificate.
+pub(super) const NEEDS_CERTIFICATE: &str =
+    "this call needs a client certificate; join first with an invitation";
 
 /// A site in good standing, behind this listener.
 #[derive(Clone, Debug)]
@@ -25,6 +30,8 @@ pub(super) struct Caller {
     /// The narrowest scope that rises from it.
     pub(super) rises: Scope,
     listener: Scope,
+    /// Held for as long as the call.
+    _seat: Option<CallSeat>,
     /// End of its certificate, milliseconds since 1970-01-01 UTC.
     pub(super) not_after_ms: i64,
 }
@@ -57,9 +64,7 @@ impl Service {
                 ));
             }
             None => {
-                return Err(Status::unauthenticated(
-                    "this call needs a client certificate; join first with an invitation",
-                ));
+                return Err(Status::unauthenticated(NEEDS_CERTIFICATE));
             }
         };
         match self.hub.members().sites.get(&site) {
@@ -86,7 +91,8 @@ impl Service {
         let listener = self.listener;
         let (reader, rises) =
             self.hub.members().crossing(site, listener).ok_or_else(no_longer_here)?;
-        Ok(Caller { site, reader, rises, listener, not_after_ms })
+        let seat = request.extensions().get::<CallSeat>().cloned();
+        Ok(Caller { site, reader, rises, listener, _seat: seat, not_after_ms })
     }
 
     /// What of the journal goes to a caller in one lane.

@@ -14,12 +14,14 @@ use lianbo_node::journal::End;
 use lianbo_node::wire::heights_from_proto;
 use lianbo_proto::v1;
 use tonic::metadata::MetadataMap;
+use tonic::service::Interceptor as _;
 use tonic::{Request, Status};
 
 use self::body::Batches;
 use self::follower::{Follower, LaneState, Live, OnTheWay};
 use super::Service;
 use super::caller::{Caller, subscriptions};
+use super::gate::Gate;
 use super::messages::Requests;
 use super::pull::{Terms, resume};
 
@@ -39,11 +41,15 @@ const OPENING: Duration = Duration::from_secs(15);
 
 impl Service {
     /// Answers a call of Follow.
-    pub(super) async fn serve_follow(&self, request: http::Request<Body>) -> http::Response<Body> {
+    pub(super) async fn serve_follow(
+        &self,
+        mut gate: Gate,
+        request: http::Request<Body>,
+    ) -> http::Response<Body> {
         let (parts, body) = request.into_parts();
         let metadata = MetadataMap::from_headers(parts.headers);
-        let request = Request::from_parts(metadata, parts.extensions, ());
-        let opened = match self.caller(&request) {
+        let request = gate.call(Request::from_parts(metadata, parts.extensions, ()));
+        let opened = match request.and_then(|request| self.caller(&request)) {
             Ok(caller) => self.answer_follow(caller, Requests::new(body)).await,
             Err(status) => Err(status),
         };
@@ -111,7 +117,6 @@ impl Service {
         let now = *tail.borrow();
         let behind = content.position < now.position;
         Ok(Follower {
-            members: self.hub.watch(),
             hub: self.hub.clone(),
             caller,
             meta,

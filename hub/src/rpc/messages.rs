@@ -7,8 +7,7 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Body, HttpBody};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::Stream;
-use lianbo_proto::v1;
-use prost::Message;
+use lianbo_proto::{bounded, v1};
 use tonic::Status;
 
 use super::MAX_MESSAGE;
@@ -81,9 +80,7 @@ impl Stream for Requests {
         loop {
             match self.messages.take() {
                 Ok(Some(message)) => {
-                    let request = v1::FollowRequest::decode(message)
-                        .map_err(|error| Status::invalid_argument(error.to_string()));
-                    return Poll::Ready(Some(request));
+                    return Poll::Ready(Some(bounded::decode(message)));
                 }
                 Ok(None) => {}
                 Err(status) => return Poll::Ready(Some(Err(status))),

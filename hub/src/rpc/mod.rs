@@ -5,6 +5,7 @@ mod caller;
 pub(crate) mod cursor;
 mod enrol;
 mod follow;
+mod gate;
 mod harvest;
 mod hello;
 pub mod messages;
@@ -29,6 +30,7 @@ use lianbo_proto::v1::harvest_server::HarvestServer;
 use lianbo_proto::v1::sync_server::SyncServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
@@ -41,10 +43,12 @@ pub(crate) const WINDOW: usize = 4 * 1024 * 1024;
 const MAX_MESSAGE: usize = MAX_FRAME + 64 * 1024;
 /// Largest request where none carries a frame.
 const MAX_SMALL: usize = 64 * 1024;
-/// Largest request that carries a piece of a file.
-const MAX_PIECE: usize = 512 * 1024;
-/// Calls under way on one connection; a node needs seven.
+/// Calls under way on one connection; a node needs three.
 const STREAMS_PER_CONNECTION: u32 = 32;
+/// How long a call with one question may take, its message and its answer together; a stream until it has begun.
+const CALL_WITHIN: Duration = Duration::from_mins(10);
+/// Streams that a caller opened and reset before they were looked at; more end the connection.
+const RESETS: usize = 32;
 
 /// Where Follow is.
 const FOLLOW: &str = "/lianbo.v1.Sync/Follow";
@@ -68,6 +72,8 @@ where
     IO: AsyncRead + AsyncWrite + Connected<ConnectInfo = PeerInfo> + Unpin + Send + 'static,
 {
     let stop = hub.stop.clone();
+    let gate = |sites_only| gate::Gate::new(hub.calls.clone(), sites_only);
+    let (for_sites, for_anybody) = (gate(true), gate(false));
     let service = Service { hub, listener };
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<SyncServer<Service>>().await;
@@ -78,22 +84,28 @@ where
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
     let follow = service.clone();
+    let blobs = BlobsServer::new(service.clone()).max_decoding_message_size(512 * 1024);
     let enrol = EnrolServer::new(service.clone()).max_decoding_message_size(MAX_SMALL);
-    let blobs = BlobsServer::new(service.clone()).max_decoding_message_size(MAX_PIECE);
     let harvest = HarvestServer::new(service).max_decoding_message_size(MAX_SMALL);
     let mut routes = Routes::default();
-    routes = routes.add_service(sync).add_service(enrol).add_service(harvest).add_service(blobs);
-    routes = routes.add_service(health);
+    routes = routes
+        .add_service(InterceptedService::new(sync, for_sites.clone()))
+        .add_service(InterceptedService::new(blobs, for_sites.clone()))
+        .add_service(InterceptedService::new(enrol, for_anybody.clone()))
+        .add_service(InterceptedService::new(harvest, for_anybody))
+        .add_service(health);
     if let Some(reflection) = reflection() {
         routes = routes.add_service(reflection);
     }
     // Follow goes past tonic's reader and encoder, which keep their largest buffers for as long as a call lasts.
     let router = std::mem::take(routes.axum_router_mut());
-    *routes.axum_router_mut() =
-        router.route(FOLLOW, post(async move |request| follow.serve_follow(request).await));
+    *routes.axum_router_mut() = router
+        .route(FOLLOW, post(async move |request| follow.serve_follow(for_sites, request).await));
     Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .http2_max_pending_accept_reset_streams(Some(RESETS))
+        .timeout(CALL_WITHIN)
         .max_concurrent_streams(Some(STREAMS_PER_CONNECTION))
         .initial_stream_window_size(Some(1024 * 1024))
         .initial_connection_window_size(Some(4 * 1024 * 1024))

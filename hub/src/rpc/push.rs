@@ -91,6 +91,8 @@ async fn take(
     let caller = caller.now(&hub.members()).ok_or_else(no_longer_here)?;
     let entries =
         decode_frame(&push.frame).map_err(|error| Status::invalid_argument(error.to_string()))?;
+    // Not held beside its entries while they wait for the door.
+    drop(push);
     let origin = Origin::Below {
         site: caller.site,
         ceiling: caller.ceiling(),

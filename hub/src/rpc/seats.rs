@@ -5,18 +5,11 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Calls of one caller at a time: the one at work, and those of a broken connection that has not been
-/// noticed yet.
-const PER_CALLER: usize = 4;
-
 /// Seats taken, by caller.
 #[derive(Clone, Debug)]
-pub(crate) struct Seats<K: Copy + Eq + Hash>(Arc<Mutex<HashMap<K, usize>>>);
-
-impl<K: Copy + Eq + Hash> Default for Seats<K> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
+pub(crate) struct Seats<K: Copy + Eq + Hash> {
+    most: fn(K) -> usize,
+    taken: Arc<Mutex<HashMap<K, usize>>>,
 }
 
 /// One call under way; its seat is free again when this is dropped.
@@ -27,12 +20,18 @@ pub(crate) struct Seat<K: Copy + Eq + Hash> {
 }
 
 impl<K: Copy + Eq + Hash> Seats<K> {
+    /// So many seats for each caller as `most` says: for the call at work, and those of a broken connection that has
+    /// not been noticed yet.
+    pub(crate) fn new(most: fn(K) -> usize) -> Self {
+        Self { most, taken: Arc::default() }
+    }
+
     /// A seat for one more call of `caller`; `None` if it has all it may have.
     pub(crate) fn take(&self, caller: K) -> Option<Seat<K>> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(caller).or_default();
-        (*count < PER_CALLER).then(|| {
-            *count += 1;
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.get(&caller).copied().unwrap_or(0);
+        (count < (self.most)(caller)).then(|| {
+            taken.insert(caller, count + 1);
             Seat { seats: self.clone(), caller }
         })
     }
@@ -40,7 +39,7 @@ impl<K: Copy + Eq + Hash> Seats<K> {
 
 impl<K: Copy + Eq + Hash> Drop for Seat<K> {
     fn drop(&mut self) {
-        let mut taken = self.seats.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.seats.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = taken.get_mut(&self.caller) {
             *count -= 1;
             if *count == 0 {
@@ -52,19 +51,20 @@ impl<K: Copy + Eq + Hash> Drop for Seat<K> {
 
 #[cfg(test)]
 mod tests {
-    use lianbo_node::entry::SiteId;
-
     use super::*;
 
     #[test]
     fn a_caller_has_so_many_seats_and_takes_none_of_another() {
-        let (seats, one, other) = (Seats::default(), SiteId([1; 16]), SiteId([2; 16]));
-        let mut taken: Vec<_> = (0..PER_CALLER).map(|_| seats.take(one).unwrap()).collect();
-        assert!(seats.take(one).is_none());
-        assert!(seats.take(other).is_some());
+        let seats = Seats::new(|caller: Option<u8>| if caller.is_some() { 4 } else { 1 });
+        let mut taken: Vec<_> = (0..4).map(|_| seats.take(Some(1)).unwrap()).collect();
+        assert!(seats.take(Some(1)).is_none());
+        assert!(seats.take(Some(2)).is_some());
+        let nobody = seats.take(None).unwrap();
+        assert!(seats.take(None).is_none());
+        drop(nobody);
         taken.pop();
-        assert!(seats.take(one).is_some());
+        assert!(seats.take(Some(1)).is_some());
         drop(taken);
-        assert!(seats.0.lock().unwrap().is_empty());
+        assert!(seats.taken.lock().unwrap().is_empty());
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lianbo_node::ingest::IngestError;
-use lianbo_node::store::StoreError;
 use tokio::sync::Semaphore;
 use tracing::warn;
 
@@ -54,7 +53,7 @@ async fn round(
     registry: &Registry,
     poller: &Poller,
     rounds: &Arc<Semaphore>,
-) -> Result<Duration, StoreError> {
+) -> Result<Duration, IngestError> {
     let now = hub.clock.now();
     let until = match registry.next_due().await? {
         Some(due) if due <= now => 0,

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{
@@ -13,9 +13,8 @@ use reqwest::{Client, Proxy, Response, StatusCode, redirect};
 use url::Url;
 
 use super::dates;
-use super::guard::{Forbidden, Guard, Resolver};
+use super::guard::{Forbidden, Guard, Resolver, literal};
 use super::schedule::Poll;
-use super::source::literal;
 
 /// Longest body, after decompression.
 pub const MAX_BODY: usize = 8 << 20;
@@ -32,10 +31,21 @@ const ACCEPTED: &str = "application/rss+xml, application/atom+xml, application/f
      application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.1";
 
 /// Asks sites for their feeds. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Fetcher {
-    client: Client,
+#[derive(Clone)]
+pub struct Fetcher(Arc<Inner>);
+
+struct Inner {
     guard: Arc<Guard>,
+    proxy: Option<Url>,
+    /// Made when it is first needed: it reads the system's certificates, and a hub without sources needs none.
+    client: OnceLock<Result<Client, String>>,
+}
+
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The proxy's address may hold a password.
+        f.debug_struct("Fetcher").field("guard", &self.0.guard).finish_non_exhaustive()
+    }
 }
 
 /// A good answer.
@@ -89,28 +99,23 @@ impl Fetcher {
     /// Lets through what `guard` does. `proxy` is `http://[USER:PASSWORD@]HOST:PORT`; behind it the guard sees
     /// addresses only that stand in URLs as numbers.
     pub fn new(guard: Guard, proxy: Option<&str>) -> Result<Self, BadProxy> {
-        let guard = Arc::new(guard);
-        let mut host = None;
-        // Only the configuration reads the environment.
-        let mut builder = Client::builder().no_proxy();
-        if let Some(proxy) = proxy {
-            let url = Url::parse(proxy).map_err(|_| BadProxy)?;
-            if url.scheme() != "http" || !url.has_host() {
-                return Err(BadProxy);
-            }
-            host = url.host_str().map(ToOwned::to_owned);
-            builder = builder.proxy(Proxy::all(url).map_err(|_| BadProxy)?);
+        let proxy = proxy.map(|it| Url::parse(it).map_err(|_| BadProxy)).transpose()?;
+        if proxy.as_ref().is_some_and(|it| it.scheme() != "http" || !it.has_host()) {
+            return Err(BadProxy);
         }
-        let client = builder
-            .user_agent(concat!("Lianbo/", env!("CARGO_PKG_VERSION"), " (feed reader)"))
-            .dns_resolver(Resolver { guard: guard.clone(), proxy: host })
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(ANSWER)
-            .referer(false)
-            .build()
-            .map_err(|_| BadProxy)?;
-        Ok(Self { client, guard })
+        Ok(Self(Arc::new(Inner { guard: Arc::new(guard), proxy, client: OnceLock::new() })))
+    }
+
+    fn client(&self) -> Result<&Client, FetchError> {
+        let made = self.0.client.get_or_init(|| {
+            self.0.client().map_err(|error| {
+                format!(
+                    "{}: is the package ca-certificates installed?",
+                    Chain(&error.without_url())
+                )
+            })
+        });
+        made.as_ref().map_err(|error| FetchError::Network(error.clone()))
     }
 
     /// Asks for the feed at `url`, unless it is the one of which `last` has the marks.
@@ -119,10 +124,10 @@ impl Fetcher {
         let marks = marks(url.as_str(), last);
         for _ in 0..=MAX_REDIRECTS {
             if let Some(ip) = literal(&url) {
-                self.guard.check(ip)?;
+                self.0.guard.check(ip)?;
             }
             let asked =
-                self.client.get(url.clone()).header(ACCEPT, ACCEPTED).headers(marks.clone());
+                self.client()?.get(url.clone()).header(ACCEPT, ACCEPTED).headers(marks.clone());
             let response = asked.send().await.map_err(network)?;
             let status = response.status();
             if status == StatusCode::NOT_MODIFIED && !marks.is_empty() {
@@ -136,6 +141,27 @@ impl Fetcher {
             return Ok(Answer::Body(body(url, response).await?));
         }
         Err(FetchError::Redirect("more than five times"))
+    }
+}
+
+impl Inner {
+    fn client(&self) -> reqwest::Result<Client> {
+        // Installed already is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        // Only the configuration reads the environment.
+        let mut builder = Client::builder().no_proxy();
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(Proxy::all(proxy.clone())?);
+        }
+        let host = self.proxy.as_ref().and_then(|it| it.host_str()).map(ToOwned::to_owned);
+        builder
+            .user_agent(concat!("Lianbo/", env!("CARGO_PKG_VERSION"), " (feed reader)"))
+            .dns_resolver(Resolver { guard: self.guard.clone(), proxy: host })
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(ANSWER)
+            .referer(false)
+            .build()
     }
 }
 
@@ -302,7 +328,6 @@ mod tests {
 
     #[test]
     fn a_proxy_that_makes_no_sense_is_refused_without_telling_its_password() {
-        drop(rustls::crypto::ring::default_provider().install_default());
         assert!(Fetcher::new(Guard::default(), Some("http://user:secret@10.0.0.1:3128")).is_ok());
         for wrong in ["secret", "https://user:secret@proxy:1", "socks5://secret:1"] {
             let error = Fetcher::new(Guard::default(), Some(wrong)).unwrap_err();

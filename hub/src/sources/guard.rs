@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
 
 /// Asked by nobody, even if the operator's networks hold them: link-local ones with the metadata services of
 /// clouds, and what is no single machine's address (RFC 6890).
@@ -119,6 +120,15 @@ fn plain(ip: IpAddr) -> IpAddr {
         }
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => four(high, low),
         _ => ip,
+    }
+}
+
+/// The address an URL names by number, which nobody resolves.
+pub(super) fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(ip) => Some(ip.into()),
+        Host::Ipv6(ip) => Some(ip.into()),
+        Host::Domain(_) => None,
     }
 }
 

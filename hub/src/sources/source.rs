@@ -1,11 +1,9 @@
 //! 采集源: a site whose feed the hub reads, as its operator describes it.
 
-use std::net::IpAddr;
-
 use lianbo_node::content::site::check_code;
 use lianbo_node::scope::Scope;
 use serde::Serialize;
-use url::{Host, Url};
+use url::Url;
 
 /// Shortest time between two polls of a source: five minutes is often for a site of news.
 pub const MIN_EVERY_MS: i64 = 5 * 60_000;
@@ -78,15 +76,6 @@ fn check_url(url: &str) -> Result<Url, BadSource> {
         && url.username().is_empty()
         && url.password().is_none();
     if plain { Ok(url) } else { Err(COMPLAINT) }
-}
-
-/// The address an URL names by number, which nobody resolves.
-pub(super) fn literal(url: &Url) -> Option<IpAddr> {
-    match url.host()? {
-        Host::Ipv4(ip) => Some(ip.into()),
-        Host::Ipv6(ip) => Some(ip.into()),
-        Host::Domain(_) => None,
-    }
 }
 
 #[cfg(test)]

@@ -74,8 +74,12 @@ pub const MAX_TAGS: usize = 20_000;
 /// A relative address means another page on every site that shows the text.
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| builder(UrlRelative::Deny));
 
-/// The cleaner, with what becomes of relative addresses.
-pub(crate) fn builder(relative: UrlRelative<'static>) -> Builder<'static> {
+/// A cleaner of one's own, to let more through.
+pub(crate) fn cleaner() -> Builder<'static> {
+    builder(UrlRelative::Deny)
+}
+
+fn builder(relative: UrlRelative<'static>) -> Builder<'static> {
     let cell = || HashSet::from(["colspan", "rowspan"]);
     let mut builder = Builder::empty();
     builder

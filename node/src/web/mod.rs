@@ -56,10 +56,10 @@ use crate::store::Store;
 pub struct WebContext {
     /// Where everything is kept.
     pub store: Store,
-    /// Where files are kept.
-    pub blobs: Blobs,
     /// The door's word on the end of the journal: what is written through it shows at once.
     pub end: watch::Receiver<i64>,
+    /// Where files are kept.
+    pub blobs: Blobs,
     /// The site whose pages these are.
     pub site: SiteId,
     /// Name of its unit, shown at the top of every page.
@@ -132,6 +132,6 @@ pub fn router(context: WebContext) -> Router {
         .route_layer(from_fn_with_state(fresh.clone(), fresh::gate))
         .route("/assets/{name}", get(assets::asset));
     let frame = page::Frame::plain(&context);
-    let guarded = guard::guard(routes.with_state(context.clone()), frame, context.asks());
-    cache::around(guarded, fresh, context.views, context.listener)
+    let (views, listener, asks) = (context.views.clone(), context.listener, context.asks());
+    cache::around(guard::guard(routes.with_state(context), frame, asks), fresh, views, listener)
 }

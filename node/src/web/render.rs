@@ -1,7 +1,6 @@
 //! Articles' texts to safe HTML: whatever their authors, or the sites these copied from, put into them.
-//!
-//! Headings stand below the page's own. What may stand in it is `content::html`'s to say, and of pictures only the
-//! article's own.
+//! Headings stand below the page's own; of pictures only the article's own show. What else may stand in a text is
+//! `content::html`'s to say.
 
 use std::borrow::Cow;
 
@@ -19,22 +18,25 @@ pub fn render(format: TextFormat, text: &str) -> String {
     render_with(format, text, Files::new())
 }
 
-/// As [`render`], with the pictures among `files`, and links to them.
+/// The text as safe HTML, with the pictures among `files`.
 pub(super) fn render_with(format: TextFormat, text: &str, files: Files) -> String {
-    let clean = written(format, text).and_then(|written| {
-        if files.is_empty() {
-            html::clean(&written, None)
-        } else {
-            pictures::clean(&written, files)
-        }
-    });
+    let Some(written) = written(format, text) else { return plain(text) };
+    let clean = if files.is_empty() {
+        html::clean(&written, None)
+    } else {
+        html::parses(&written).then(|| {
+            let mut cleaner = html::cleaner();
+            pictures::let_through(&mut cleaner, files);
+            pictures::settle(&cleaner.clean(&written).to_string())
+        })
+    };
     clean.map_or_else(|| plain(text), lower_headings)
 }
 
 /// The text as HTML that is not clean yet; `None` if it would be too much to parse.
 pub(super) fn written(format: TextFormat, text: &str) -> Option<Cow<'_, str>> {
     match format {
-        TextFormat::Html => Some(Cow::Borrowed(text)),
+        TextFormat::Html => html::parses(text).then_some(Cow::Borrowed(text)),
         TextFormat::Markdown => markdown(text),
     }
 }

@@ -1,6 +1,7 @@
 //! Batches of entries, compressed once into frames that many followers share.
 
 use bytes::Bytes;
+use lianbo_proto::bounded::count_fields;
 use lianbo_proto::v1;
 use prost::Message;
 
@@ -11,6 +12,9 @@ use crate::entry::{Entry, EntryError};
 pub const MAX_FRAME: usize = 4 * 1024 * 1024;
 /// Largest batch inside a frame, in bytes; a frame that swells past it is refused while it swells.
 pub const MAX_RAW: usize = 8 * 1024 * 1024;
+/// Most entries in a frame: that many of the smallest kind fill it. Counted before anything is made of them:
+/// an empty one is two bytes here and a hundred in memory.
+const MAX_ENTRIES: usize = 32_768;
 /// Compression level: 3 is zstd's default, and costs 2 ms a megabyte of Chinese text.
 const LEVEL: i32 = 3;
 
@@ -23,6 +27,9 @@ pub enum FrameError {
     /// Not zstd, or it swells past the bound.
     #[error("frame is not zstd, or holds more than 8 MiB")]
     Compression,
+    /// More entries than a frame may hold.
+    #[error("frame holds more than 32,768 entries")]
+    TooMany,
     /// Not a batch.
     #[error("frame does not hold a batch of entries")]
     Batch,
@@ -56,6 +63,11 @@ pub fn decode_frame(frame: &[u8]) -> Result<Vec<Entry>, FrameError> {
     }
     let raw: Bytes =
         zstd::bulk::decompress(frame, MAX_RAW).map_err(|_| FrameError::Compression)?.into();
+    match count_fields(&raw, &[]) {
+        None => return Err(FrameError::Batch),
+        Some(0..=MAX_ENTRIES) => {}
+        Some(_) => return Err(FrameError::TooMany),
+    }
     let batch = v1::Batch::decode(raw).map_err(|_| FrameError::Batch)?;
     batch
         .entries
@@ -89,6 +101,14 @@ mod tests {
         let bomb = zstd::bulk::compress(&vec![0; MAX_RAW + 1], 19).unwrap();
         assert!(bomb.len() < 4096);
         assert_eq!(decode_frame(&bomb), Err(FrameError::Compression));
+    }
+
+    #[test]
+    fn entries_of_nothing_are_counted_before_they_are_made() {
+        let frame = |count| zstd::bulk::compress(&[0x0a, 0].repeat(count), 1).unwrap();
+        assert_eq!(decode_frame(&frame(MAX_ENTRIES)).unwrap().len(), MAX_ENTRIES);
+        assert_eq!(decode_frame(&frame(MAX_ENTRIES + 1)), Err(FrameError::TooMany));
+        assert_eq!(decode_frame(&frame(MAX_RAW / 2)), Err(FrameError::TooMany));
     }
 
     #[test]

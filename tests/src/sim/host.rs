@@ -68,9 +68,9 @@ async fn hub(world: Arc<World>, site: Site) {
         ca: Arc::new(ca),
         certificate: Duration::from_hours(24),
         connections: Connections::new(Limits::default()),
+        pages_url: None,
         blobs: site.blobs.clone(),
         blob_pace: 0,
-        pages_url: None,
         tasks: site.tasks.clone(),
         stop: site.stop.clone(),
     };

@@ -214,8 +214,9 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         binds: &["lianbo_hub::sources"],
-        except: &[],
-        arrow: Never(&["lianbo_node::store", "lianbo_hub::store"]),
+        // What is remembered of polls, in plain tables.
+        except: &["lianbo_hub::sources::state"],
+        arrow: Never(&["lianbo_node::store", "lianbo_node::journal", "lianbo_hub::store"]),
         why: "feed items are signed and enter by ingest",
     },
     Rule {
@@ -223,6 +224,32 @@ pub(super) const RULES: &[Rule] = &[
         except: &[],
         arrow: Never(&["lianbo_hub::rpc", "lianbo_node::link", "lianbo_node::ingest"]),
         why: "what is told strangers is read from the views, whoever carries it to them",
+    },
+    Rule {
+        binds: &["lianbo_hub::sources::state"],
+        except: &[],
+        arrow: Never(&[
+            "lianbo_node::ingest",
+            "lianbo_node::journal",
+            "lianbo_node::content::Record",
+        ]),
+        why: "what is remembered of sources is local state and never an entry",
+    },
+    Rule {
+        binds: &[
+            "lianbo_hub::sources::source",
+            "lianbo_hub::sources::schedule",
+            "lianbo_hub::sources::decode",
+            "lianbo_hub::sources::repair",
+            "lianbo_hub::sources::dates",
+            "lianbo_hub::sources::text",
+            "lianbo_hub::sources::feed",
+            "lianbo_hub::sources::candidate",
+            "lianbo_hub::sources::decide",
+        ],
+        except: &[],
+        arrow: Never(MACHINE),
+        why: "what feeds say and when they are due is decided without I/O, clock or chance",
     },
     Rule {
         binds: &["lianbo_hub"],

@@ -35,6 +35,7 @@ const OF_HUBS: &[&[&str]] = &[
     &["bench", "fanout"],
     &["bench", "catchup"],
     &["bench", "pages"],
+    &["bench", "poll"],
     &["bench", "idle"],
 ];
 const OF_NODES: &[&[&str]] =

@@ -17,10 +17,9 @@ use tonic::Status;
 
 use super::{Said, lane_of};
 use crate::acks::Ack;
-use crate::hub::{Hub, Members};
+use crate::hub::Hub;
 use crate::rpc::WINDOW;
 use crate::rpc::caller::{Caller, later, no_longer_here, store_failed};
-use crate::rpc::cursor::Cursor;
 use crate::rpc::pull::{BATCH, Terms, read};
 use crate::rpc::push::STOPPING;
 
@@ -42,8 +41,8 @@ pub(super) struct Live {
 /// A batch on its way, until it is acknowledged.
 struct Sent {
     bytes: usize,
-    /// Lane and position of its cursor; none for live entries sent ahead.
-    cursor: Option<(Lane, i64)>,
+    /// Lane, position and seal of its cursor; none for live entries sent ahead.
+    cursor: Option<(Lane, i64, Bytes)>,
 }
 
 /// A stream that is open.
@@ -51,7 +50,7 @@ pub(super) struct Follower<S> {
     pub(super) hub: Arc<Hub>,
     pub(super) caller: Caller,
     pub(super) meta: Meta,
-    pub(super) members: watch::Receiver<Arc<Members>>,
+    /// The end of the journal; also says when to look at the rest of the hub anew.
     pub(super) tail: watch::Receiver<End>,
     pub(super) held: Heights,
     pub(super) control: LaneState,
@@ -72,6 +71,8 @@ impl<S: Said> Follower<S> {
     /// The next batch; waits for one. `None` once the follower has said all it will.
     pub(super) async fn next(&mut self) -> Result<Option<v1::FollowResponse>, Status> {
         loop {
+            // Seen before anything is looked at: what changes from here on is a reason to look again.
+            self.tail.mark_unchanged();
             if self.hub.stop.is_cancelled() {
                 return Err(later("the hub is stopping", STOPPING));
             }
@@ -87,16 +88,13 @@ impl<S: Said> Follower<S> {
             if room && self.on_the_way.sent.is_empty() {
                 self.note_caught_up();
             }
+            // One thing to wait for beside what it says: a thousand wait here, and wake at a time.
             tokio::select! {
-                () = self.hub.stop.cancelled() => {}
                 request = self.said.next() => match request.transpose()? {
                     Some(request) => self.acknowledge(request)?,
                     None => return Ok(None),
                 },
-                changed = self.tail.changed(), if room => if changed.is_err() {
-                    return Ok(None);
-                },
-                changed = self.members.changed() => if changed.is_err() {
+                changed = self.tail.changed() => if changed.is_err() {
                     return Ok(None);
                 },
             }
@@ -105,8 +103,8 @@ impl<S: Said> Follower<S> {
 
     /// A stream ends when another ceiling binds its reader, or the journal begins anew: its filter and its
     /// cursors are no good any more.
-    fn check_link(&mut self) -> Result<(), Status> {
-        let members = self.members.borrow_and_update();
+    fn check_link(&self) -> Result<(), Status> {
+        let members = self.hub.members();
         let now = self.caller.now(&members).ok_or_else(no_longer_here)?;
         if now.reader == self.caller.reader && members.meta.epoch == self.meta.epoch {
             return Ok(());
@@ -117,7 +115,7 @@ impl<S: Said> Follower<S> {
     /// The next batch there is: control, then what is new, then what is missing.
     async fn batch(&mut self) -> Result<Option<v1::FollowResponse>, Status> {
         loop {
-            let now = *self.tail.borrow_and_update();
+            let now = *self.tail.borrow();
             if self.control.end.position < now.position {
                 let (frame, end) = read_on(
                     &self.hub,
@@ -203,10 +201,10 @@ impl<S: Said> Follower<S> {
             Lane::Content => &self.content,
         };
         let cursor = with_cursor.then(|| state.terms.seal(&self.meta, state.end));
-        let position = with_cursor.then_some((lane, state.end.position));
+        let sealed = cursor.clone().map(|cursor| (lane, state.end.position, cursor));
         // Wrapping and cursor count, so that even empty batches fill a window.
         let bytes = frame.len() + 256;
-        self.on_the_way.sent.push_back(Sent { bytes, cursor: position });
+        self.on_the_way.sent.push_back(Sent { bytes, cursor: sealed });
         self.on_the_way.bytes += bytes;
         v1::FollowResponse {
             lane: i32::try_from(lane.number()).unwrap_or(0),
@@ -222,14 +220,16 @@ impl<S: Said> Follower<S> {
         };
         let lane = lane_of(ack.lane)?;
         let foreign = || Status::invalid_argument("this cursor was not sent on this stream");
-        let cursor = Cursor::open(&self.meta.cursor_key, &ack.cursor).ok_or_else(foreign)?;
-        let acked = Some((lane, cursor.end.position));
+        // Every seal is another one, so the bytes themselves say which batch it is.
+        let acked = |sent: &Sent| {
+            sent.cursor.as_ref().is_some_and(|(of, _, seal)| *of == lane && *seal == ack.cursor)
+        };
         let sent = &mut self.on_the_way.sent;
-        let upto = sent.iter().position(|sent| sent.cursor == acked).ok_or_else(foreign)?;
+        let upto = sent.iter().position(acked).ok_or_else(foreign)?;
         let at_ms = self.hub.clock.now();
         for sent in sent.drain(..=upto) {
             self.on_the_way.bytes -= sent.bytes;
-            if let Some((lane, position)) = sent.cursor {
+            if let Some((lane, position, _)) = sent.cursor {
                 self.hub.acks.note(self.caller.site, lane, Ack { position, at_ms });
             }
         }

@@ -24,20 +24,20 @@ impl Show {
         let view = article::get(&mut tx, desk.reader(), site, id)
             .await?
             .ok_or_else(|| advise("this article was withdrawn just now", "see `article list`"))?;
+        let files = files::attached(&mut tx, &view).await?;
         let mut standings = of_own(desk, &mut tx, std::iter::once(&view.line)).await?;
         let standing = standings.remove(&id).filter(|_| site == desk.own());
-        let files = files::attached(&mut tx, &view).await?;
         drop(tx);
-        let shown = Shown { view: Stood { shown: view, standing }, files };
-        desk.out.either(&shown, || text(&shown.view, &shown.files))
+        let view = Stood { shown: Shown { view, files }, standing };
+        desk.out.either(&view, || text(&view))
     }
 }
 
 /// An article with its files, and where they are.
-#[derive(serde::Serialize)]
+#[derive(Debug, serde::Serialize)]
 struct Shown {
     #[serde(flatten)]
-    view: Stood<ArticleView>,
+    view: ArticleView,
     files: Vec<Attached>,
 }
 
@@ -49,8 +49,8 @@ fn state(file: &Attached) -> &'static str {
     }
 }
 
-fn text(view: &Stood<ArticleView>, files: &[Attached]) -> String {
-    let Stood { shown: view, standing } = view;
+fn text(view: &Stood<Shown>) -> String {
+    let Stood { shown: Shown { view, files }, standing } = view;
     let line = &view.line;
     let carried = if line.released() { " (released)" } else { "" };
     let origin = line.origin.map_or_else(String::new, |origin| {

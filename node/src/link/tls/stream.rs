@@ -4,15 +4,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
 use super::connections::Registration;
 use super::{BadCertificate, CertInfo, Connections, Peer, certificate_info};
+
+/// How long a connection without a certificate may stand: its places are few.
+const ANONYMOUS_FOR: Duration = Duration::from_mins(2);
 
 /// Who is at the other end; found in the extensions of every request.
 #[derive(Clone, Debug)]
@@ -39,6 +44,8 @@ pub struct ServerStream {
     // One waiter for each half, so that neither takes the other's waker.
     cut_read: Pin<Box<WaitForCancellationFutureOwned>>,
     cut_write: Pin<Box<WaitForCancellationFutureOwned>>,
+    // Nobody needs long to join.
+    leaves: Option<Pin<Box<Sleep>>>,
     // Dropped with the stream: leaves the registry.
     _registration: Registration,
 }
@@ -87,7 +94,8 @@ impl ServerStream {
         };
         let cut_read = Box::pin(closed.clone().cancelled_owned());
         let cut_write = Box::pin(closed.cancelled_owned());
-        Ok(Self { tls, peer, cut_read, cut_write, _registration: registration })
+        let leaves = named.is_none().then(|| Box::pin(tokio::time::sleep(ANONYMOUS_FOR)));
+        Ok(Self { tls, peer, cut_read, cut_write, leaves, _registration: registration })
     }
 
     /// Who is at the other end.
@@ -126,6 +134,9 @@ impl AsyncRead for ServerStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         check(&mut self.cut_read, cx)?;
+        if self.leaves.as_mut().is_some_and(|leaves| leaves.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Err(cut_off()));
+        }
         Pin::new(&mut self.tls).poll_read(cx, buf)
     }
 }

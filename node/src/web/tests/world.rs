@@ -164,8 +164,8 @@ pub(super) fn pages(site: &Site, title: &str, listener: Scope, units: bool) -> R
 pub(super) fn context(site: &Site, title: &str, listener: Scope, units: bool) -> WebContext {
     WebContext {
         store: site.store.clone(),
-        blobs: site.blobs.clone(),
         end: site.door.end(),
+        blobs: site.blobs.clone(),
         site: site.identity.site,
         title: title.into(),
         domain: "example.gov.cn".into(),

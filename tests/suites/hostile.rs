@@ -1,0 +1,32 @@
+//! Hostile input to every open port of a real hub: each is refused clearly, the hub stays small, and an honest
+//! node beside it is served as before.
+//!
+//! `LIANBO_TEST_HOSTILE=full` runs everything at its full size: a million streams, slow attackers until they
+//! are cut. `LIANBO_TEST_HOSTILE_ONLY=bomb` runs the attacks with this in their name.
+
+mod calls;
+mod connections;
+mod frames;
+mod ground;
+mod honest;
+mod http1;
+mod memory;
+mod pages;
+mod raw;
+mod scenario;
+mod stalls;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_port_for_sites_withstands_what_comes_before_a_call() {
+    scenario::run(connections::scenarios().into_iter().chain(frames::scenarios())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_port_for_sites_withstands_hostile_calls() {
+    scenario::run(calls::scenarios().into_iter().chain(stalls::scenarios())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_ports_for_pages_and_figures_withstand_hostile_visitors() {
+    scenario::run(pages::scenarios()).await;
+}

@@ -1,0 +1,137 @@
+//! What an attack is, and what is looked at while it runs.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::ground::Ground;
+use super::honest::{CALLS, Honest};
+use super::memory::Watch;
+
+/// Most the hub may grow over its rest, during and after everything, in KiB.
+const GROWTH: u64 = 64 * 1024;
+/// Latencies below this are the scheduler's: attackers, hub and honest node share the machine's cores, in a
+/// debug build.
+const NOISE: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(250)];
+/// Rounds of the honest node, before everything and beside each attack, at least.
+const CALM: usize = 400;
+const BESIDE: usize = 120;
+/// One attack must be over by then.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// What the attacker saw: how often each outcome.
+pub(super) type Seen = BTreeMap<String, usize>;
+/// An attack under way.
+pub(super) type Attack = Pin<Box<dyn Future<Output = Seen> + Send>>;
+
+/// One attack on one port.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) attack: fn(Arc<Ground>) -> Attack,
+    /// The beginnings of the outcomes that are a clear refusal, or no harm. Any other is a failure, and
+    /// so is none at all.
+    pub(super) expect: &'static [&'static str],
+}
+
+/// Makes scenarios of async functions.
+macro_rules! scenarios {
+    ($($name:literal: $attack:expr => $expect:expr,)*) => {
+        vec![$(crate::hostile::scenario::Scenario {
+            name: $name,
+            attack: |ground| Box::pin(($attack)(ground)),
+            expect: &$expect,
+        }),*]
+    };
+}
+pub(super) use scenarios;
+
+/// Runs the same attack so often at once; what all of them saw.
+pub(super) async fn many<F>(count: usize, mut attack: impl FnMut(usize) -> F) -> Seen
+where
+    F: Future<Output = String> + Send + 'static,
+{
+    let mut under_way = JoinSet::new();
+    for index in 0..count {
+        under_way.spawn(attack(index));
+    }
+    tally(under_way.join_all().await)
+}
+
+/// Counts outcomes.
+pub(super) fn tally(outcomes: impl IntoIterator<Item = String>) -> Seen {
+    let mut seen = Seen::new();
+    for outcome in outcomes {
+        *seen.entry(outcome).or_default() += 1;
+    }
+    seen
+}
+
+/// The time that 99 of 100 calls took at most.
+fn p99(mut samples: Vec<Duration>) -> Duration {
+    samples.sort_unstable();
+    samples[(samples.len() - 1) * 99 / 100]
+}
+
+/// Runs attacks one after the other on a fresh hub; prints what was seen and complains of all that fails at
+/// the end.
+pub(super) async fn run(scenarios: impl IntoIterator<Item = Scenario>) {
+    let ground = Arc::new(Ground::open().await);
+    let honest = ground.honest.lock().unwrap().take().unwrap();
+    let mut honest = Honest::start(honest);
+    let chosen = std::env::var("LIANBO_TEST_HOSTILE_ONLY").ok();
+    let fresh = honest.now();
+    honest.rounds(CALM).await;
+    let calm = CALLS.map(|call| p99(honest.since(fresh, call)));
+    let rest = ground.pss_kib();
+    println!("the hub at rest {} MiB, p99 of the honest node {}", mib(rest), shown(calm));
+    println!("attack | seen | MiB over rest, most and after | p99 of the honest node | took");
+    let mut wrong = Vec::new();
+    for Scenario { name, attack, expect } in scenarios {
+        if chosen.as_ref().is_some_and(|chosen| !name.contains(chosen)) {
+            continue;
+        }
+        let (mark, began) = (honest.now(), Instant::now());
+        let watch = Watch::start(ground.clone());
+        let attack = tokio::time::timeout(BOUND, attack(ground.clone()));
+        let (seen, ()) = tokio::join!(attack, honest.rounds(BESIDE));
+        let took = began.elapsed();
+        let during = CALLS.map(|call| p99(honest.since(mark, call)));
+        honest.rounds(BESIDE / 4).await;
+        let over = [watch.most(), ground.pss_kib()].map(|kib| kib.saturating_sub(rest));
+        let seen = seen.unwrap_or_else(|_| tally(["never over".to_owned()]));
+        println!(
+            "{name} | {seen:?} | {}, {} | {} | {took:.1?}",
+            mib(over[0]),
+            mib(over[1]),
+            shown(during)
+        );
+        let clear = |outcome: &String| expect.iter().any(|it| outcome.starts_with(it));
+        if seen.is_empty() || !seen.keys().all(clear) {
+            wrong.push(format!("{name}: expected {expect:?}, saw {seen:?}"));
+        }
+        if over[0] > GROWTH {
+            wrong.push(format!("{name}: the hub grew by {} MiB", mib(over[0])));
+        }
+        for (call, noise) in CALLS.into_iter().zip(NOISE) {
+            let (calm, during) = (calm[call as usize], during[call as usize]);
+            if during > noise.max(2 * calm) {
+                wrong.push(format!("{name}: p99 of {call:?} {during:?}, was {calm:?}"));
+            }
+        }
+    }
+    drop(honest);
+    let ground = Arc::into_inner(ground).expect("all attacks are over");
+    ground.close().await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn mib(kib: u64) -> String {
+    format!("{}.{}", kib / 1024, kib % 1024 * 10 / 1024)
+}
+
+fn shown([hello, push]: [Duration; 2]) -> String {
+    format!("Hello {hello:.1?}, Push {push:.1?}")
+}
