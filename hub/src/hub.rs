@@ -251,6 +251,11 @@ impl Hub {
         self.members.borrow().clone()
     }
 
+    /// Changes whenever who belongs was read anew.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Members>> {
+        self.members.subscribe()
+    }
+
     /// Reads anew who belongs; cuts off who no longer does.
     pub async fn refresh_members(&self) -> Result<(), StoreError> {
         let members = Arc::new(Members::load(&self.store).await?);
