@@ -24,12 +24,12 @@ impl Seats {
     /// Seats of calls: a node needs three, and as many of a broken connection may not have been noticed yet.
     /// Without a certificate one joins, in a moment.
     pub(crate) fn of_calls() -> Self {
-        Self::new(8, 64)
+        Self::new(6, 64)
     }
 
-    /// Seats of pushes: the one at work, and those of a broken connection.
+    /// Seats of pushes: the one at work, and that of a broken connection.
     pub(crate) fn of_pushes() -> Self {
-        Self::new(4, 0)
+        Self::new(2, 0)
     }
 
     fn new(per_site: usize, anonymous: usize) -> Self {

@@ -15,7 +15,7 @@ use super::memory::Watch;
 const GROWTH: u64 = 64 * 1024;
 /// Latencies below this are the scheduler's: attackers, hub and honest node share the machine's cores, in a
 /// debug build.
-const NOISE: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(250)];
+const NOISE: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(500)];
 /// Rounds of the honest node, before everything and beside each attack, at least.
 const CALM: usize = 400;
 const BESIDE: usize = 120;
