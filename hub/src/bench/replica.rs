@@ -37,6 +37,7 @@ pub(super) async fn join(
         },
         pages: PagesConfig { address: FREE, ..PagesConfig::default() },
         identity: Imprint::default(),
+        blobs: BlobsConfig::default(),
         metrics: MetricsConfig { address: FREE },
         log: LogConfig::default(),
     };

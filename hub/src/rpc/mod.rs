@@ -43,7 +43,9 @@ pub(crate) const WINDOW: usize = 4 * 1024 * 1024;
 const MAX_MESSAGE: usize = MAX_FRAME + 64 * 1024;
 /// Largest request where none carries a frame.
 const MAX_SMALL: usize = 64 * 1024;
-/// Calls under way on one connection; a node needs three.
+/// Largest request that carries a piece of a file.
+const MAX_PIECE: usize = 512 * 1024;
+/// Calls under way on one connection; a node needs seven.
 const STREAMS_PER_CONNECTION: u32 = 32;
 /// How long a call with one question may take, its message and its answer together; a stream until it has begun.
 const CALL_WITHIN: Duration = Duration::from_mins(10);
