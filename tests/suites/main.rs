@@ -14,6 +14,7 @@ mod door;
 mod html;
 mod kill;
 mod link;
+mod pages;
 mod python;
 mod replicas;
 mod retractions;
