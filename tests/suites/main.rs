@@ -17,6 +17,7 @@ mod hostile;
 mod html;
 mod kill;
 mod link;
+mod pages;
 mod python;
 mod replicas;
 mod retractions;
