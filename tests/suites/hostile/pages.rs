@@ -55,7 +55,9 @@ fn get(path: &str, headers: &str) -> Vec<u8> {
 async fn garbage(ground: Arc<Ground>) -> Seen {
     let mut requests = Vec::new();
     for index in 0..50_u8 {
-        requests.push((0..20_000).map(|at: u32| (at as u8).wrapping_mul(index | 129)).collect());
+        requests.push(
+            (0..=255_u8).cycle().take(20_000).map(|at| at.wrapping_mul(index | 0x81)).collect(),
+        );
         requests.push(vec![index; 40_000]);
         requests.push(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec());
     }
