@@ -212,9 +212,9 @@ impl Hub {
             paces: Mutex::default(),
             blob_pace: parts.blob_pace,
             started: Instant::now(),
-            // A node needs four, and as many of a broken connection may not have been noticed yet. Without a
+            // A node needs seven, and as many of a broken connection may not have been noticed yet. Without a
             // certificate one joins, in a moment.
-            calls: Seats::new(|caller| if caller.is_some() { 8 } else { 64 }),
+            calls: Seats::new(|caller| if caller.is_some() { 16 } else { 64 }),
             members: watch::Sender::new(Arc::new(members)),
         });
         let follower = hub.clone();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lianbo_node::clock::{Clock, SystemClock};
 use lianbo_node::content::Record;
-use lianbo_node::content::article::{Published, Told};
+use lianbo_node::content::article::{Harvested, Published};
 use lianbo_node::content::harvester::Harvester;
 use lianbo_node::entry::{HarvesterId, RecordId};
 use lianbo_node::ingest::Draft;
@@ -48,24 +48,24 @@ pub fn behind(cursor: &Bytes) -> v1::HarvestRequest {
 }
 
 /// What a page tells.
-pub fn told(page: &v1::HarvestPage) -> Vec<Told> {
+pub fn told(page: &v1::HarvestPage) -> Vec<Harvested> {
     let told = |item: &v1::HarvestItem| told_from_proto(item.clone()).expect("as hubs write it");
     page.items.iter().filter_map(told).collect()
 }
 
 /// The article told.
-pub fn article(told: &Told) -> &Published {
+pub fn article(told: &Harvested) -> &Published {
     match told {
-        Told::Article(it) => it,
-        Told::Withdrawn(it) => panic!("withdrawn: {it:?}"),
+        Harvested::Article(it) => it,
+        Harvested::Withdrawn(it) => panic!("withdrawn: {it:?}"),
     }
 }
 
 /// In short: the titles told, and for what was withdrawn a cross with the reason.
-pub fn short(told: &[Told]) -> Vec<String> {
-    let short = |it: &Told| match it {
-        Told::Article(it) => it.title.rsplit(' ').next().unwrap_or_default().to_owned(),
-        Told::Withdrawn(it) => format!("×{}", it.reason),
+pub fn short(told: &[Harvested]) -> Vec<String> {
+    let short = |it: &Harvested| match it {
+        Harvested::Article(it) => it.title.rsplit(' ').next().unwrap_or_default().to_owned(),
+        Harvested::Withdrawn(it) => format!("×{}", it.reason),
     };
     told.iter().map(short).collect()
 }

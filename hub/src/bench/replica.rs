@@ -38,7 +38,6 @@ pub(super) async fn join(
         blobs: BlobsConfig::default(),
         pages: PagesConfig { address: FREE, ..PagesConfig::default() },
         identity: Imprint::default(),
-        blobs: BlobsConfig::default(),
         metrics: MetricsConfig { address: FREE },
         log: LogConfig::default(),
     };

@@ -10,7 +10,7 @@ use url::{ParseError, Url};
 
 use super::render::{self, MISSING};
 use crate::content::article::TextFormat;
-use crate::content::html::{builder, parses};
+use crate::content::html::parses;
 
 /// A file as the text of its article may show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,23 +27,12 @@ pub(super) type Files = HashMap<String, Shown>;
 /// What stands in the place of a picture that has not come, in the address of a cleaned text. No file has such a name.
 const COMING: &str = "/coming";
 
-/// Clean HTML with the article's own pictures, and nothing else beside; `None` if it would be too much to parse.
-pub(super) fn clean(html: &str, files: Files) -> Option<String> {
-    if !parses(html) {
-        return None;
-    }
-    let builder = let_through(files);
-    Some(settle(&builder.clean(html).to_string()))
-}
-
-fn let_through(files: Files) -> Builder<'static> {
-    let own: BTreeSet<String> =
-        files.values().filter_map(|it| it.href.clone()).chain([COMING.to_owned()]).collect();
-    // Asked after the filter: only what it put there is relative.
-    let mut builder =
-        builder(relative(move |address| own.contains(address).then(|| address.into())));
+/// Has `builder` let the article's own pictures through, and nothing else beside.
+pub(super) fn let_through(builder: &mut Builder<'static>, files: Files) {
     builder.add_tags(["img"]);
     builder.add_tag_attributes("img", ["src", "alt", "title"]);
+    let own: BTreeSet<String> =
+        files.values().filter_map(|it| it.href.clone()).chain([COMING.to_owned()]).collect();
     builder.attribute_filter(move |element, attribute, value| {
         let shown = named(&files, value);
         match (element, attribute, shown) {
@@ -57,7 +46,8 @@ fn let_through(files: Files) -> Builder<'static> {
             _ => Some(value.into()),
         }
     });
-    builder
+    // Asked after the filter: only what it put there is relative.
+    builder.url_relative(relative(move |address| own.contains(address).then(|| address.into())));
 }
 
 /// What becomes of relative addresses.
@@ -89,7 +79,7 @@ fn decode(address: &str) -> Option<String> {
 }
 
 /// In cleaned HTML, pictures on their way become a word that says so, and pictures without an address go.
-fn settle(html: &str) -> String {
+pub(super) fn settle(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
     let mut rest = html;
     while let Some(start) = rest.find('<') {
@@ -148,7 +138,7 @@ pub fn pictures(format: TextFormat, text: &str) -> BTreeSet<String> {
         }
         None
     });
-    if let Some(html) = render::written(format, text) {
+    if let Some(html) = render::written(format, text).filter(|html| parses(html)) {
         // Cleaned for the addresses that come by; what is left is of no use.
         drop(builder.clean(&html));
     }

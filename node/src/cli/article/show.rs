@@ -37,7 +37,7 @@ impl Show {
 #[derive(Debug, serde::Serialize)]
 struct Shown {
     #[serde(flatten)]
-    view: Stood<ArticleView>,
+    view: ArticleView,
     files: Vec<Attached>,
 }
 
