@@ -204,7 +204,7 @@ impl Hub {
             tasks: parts.tasks,
             stop: parts.stop,
             tail,
-            pushes: Seats::new(|_| 4),
+            pushes: Seats::new(|_| 2),
             harvests: Seats::new(|_| 4),
             pages_url: parts.pages_url,
             transfers: Seats::new(|_| 4),
@@ -249,6 +249,11 @@ impl Hub {
     /// Who belongs now.
     pub fn members(&self) -> Arc<Members> {
         self.members.borrow().clone()
+    }
+
+    /// Changes whenever who belongs was read anew.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Members>> {
+        self.members.subscribe()
     }
 
     /// Reads anew who belongs; cuts off who no longer does.
@@ -318,11 +323,6 @@ impl Hub {
             (meta.epoch, meta.standing) == (known.meta.epoch, known.meta.standing)
         });
         if same { Ok(()) } else { self.refresh_members().await }
-    }
-
-    /// Changes whenever who belongs was read anew.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Members>> {
-        self.members.subscribe()
     }
 
     /// How many entries of a lane a site has yet to make durable; counted over the whole journal.

@@ -16,16 +16,16 @@ use crate::v1;
 pub const MAX_FIELDS: usize = 60_000;
 
 /// How many fields a message has, those inside its fields with the numbers `open` included; `None` if it is no
-/// protobuf. Nothing is kept of it.
-pub fn count_fields(mut message: &[u8], open: &[u32]) -> Option<usize> {
+/// protobuf. Nothing is kept of it, and it is looked at no further than `most` is passed.
+pub fn count_fields(mut message: &[u8], open: &[u32], most: usize) -> Option<usize> {
     let mut count = 0;
-    while message.has_remaining() {
+    while message.has_remaining() && count <= most {
         let (tag, kind) = decode_key(&mut message).ok()?;
         count += 1;
         if kind == WireType::LengthDelimited && open.contains(&tag) {
             let length = usize::try_from(decode_varint(&mut message).ok()?).ok()?;
             let inner = message.get(..length)?;
-            count += count_fields(inner, &[])?;
+            count += count_fields(inner, &[], most - count.min(most))?;
             message.advance(length);
         } else {
             skip_field(kind, tag, &mut message, DecodeContext::default()).ok()?;
@@ -100,7 +100,7 @@ impl<U: Bounded> Decoder for BoundedDecoder<U> {
 /// A message of a call, if it has at most [`MAX_FIELDS`] fields.
 pub fn decode<U: Bounded>(message: Bytes) -> Result<U, Status> {
     let bad = || Status::invalid_argument("the message is not what this call takes");
-    if count_fields(&message, U::OPEN).ok_or_else(bad)? > MAX_FIELDS {
+    if count_fields(&message, U::OPEN, MAX_FIELDS).ok_or_else(bad)? > MAX_FIELDS {
         return Err(Status::invalid_argument("the message has more than 60,000 fields"));
     }
     U::decode(message).map_err(|_| bad())
@@ -126,7 +126,7 @@ mod tests {
             v1::FollowOpen { held: vec![v1::LogHeight::default(); 10], ..Default::default() };
         let message = v1::follow_request::Message::Open(open);
         let once = v1::FollowRequest { message: Some(message) }.encode_to_vec();
-        let count = |bytes: &[u8]| count_fields(bytes, v1::FollowRequest::OPEN);
+        let count = |bytes: &[u8]| count_fields(bytes, v1::FollowRequest::OPEN, MAX_FIELDS);
         assert_eq!(count(&once), Some(11));
         // Fields given twice are merged, so they are counted twice.
         assert_eq!(count(&once.repeat(2)), Some(22));
@@ -139,9 +139,9 @@ mod tests {
         for garbage in
             [&[0xff; 20][..], &[0x0a, 5, 1], &[0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f], &[0x0f]]
         {
-            assert_eq!(count_fields(garbage, &[]), None, "{garbage:?}");
-            assert_eq!(count_fields(garbage, &[1]), None, "{garbage:?}");
+            assert_eq!(count_fields(garbage, &[], 9), None, "{garbage:?}");
+            assert_eq!(count_fields(garbage, &[1], 9), None, "{garbage:?}");
         }
-        assert_eq!(count_fields(&[], &[1]), Some(0));
+        assert_eq!(count_fields(&[], &[1], 9), Some(0));
     }
 }

@@ -21,7 +21,7 @@ fn hub() -> PathBuf {
 }
 
 /// `demo` with a folder for temporary files that nothing else uses.
-fn demo(temporary: &TempDir) -> Command {
+pub(super) fn demo(temporary: &TempDir) -> Command {
     let mut command = Command::new(hub());
     command.arg("demo").env("TMPDIR", temporary.path()).kill_on_drop(true);
     command

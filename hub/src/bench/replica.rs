@@ -35,7 +35,6 @@ pub(super) async fn join(
             proxy: None,
             blob_kib_per_second: 0,
         },
-        blobs: BlobsConfig::default(),
         pages: PagesConfig { address: FREE, ..PagesConfig::default() },
         identity: Imprint::default(),
         metrics: MetricsConfig { address: FREE },

@@ -128,6 +128,8 @@ impl County {
             ("LIANBO_LISTEN__PUBLIC__GRPC", FREE),
             ("LIANBO_LISTEN__PUBLIC__PAGES", FREE),
             ("LIANBO_METRICS__ADDRESS", FREE),
+            ("LIANBO_IDENTITY__SPONSOR", "中共清源县委组织部"),
+            ("LIANBO_IDENTITY__ORGANIZER", "清源县党员教育中心"),
         ];
         let log = logs.join("hub.log");
         let server = Server::start("hub", &self.programs.hub, &data, &settings, log).await?;

@@ -86,7 +86,7 @@ where
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
     let follow = service.clone();
-    let blobs = BlobsServer::new(service.clone()).max_decoding_message_size(512 * 1024);
+    let blobs = BlobsServer::new(service.clone()).max_decoding_message_size(MAX_PIECE);
     let enrol = EnrolServer::new(service.clone()).max_decoding_message_size(MAX_SMALL);
     let harvest = HarvestServer::new(service).max_decoding_message_size(MAX_SMALL);
     let mut routes = Routes::default();

@@ -20,6 +20,7 @@ use crate::blobs::{self, BlobError, Chunks, Part, Partial, Want, even};
 use crate::clock::Clock;
 use crate::content::files::{self, Gift};
 use crate::entry::{Hash, SiteId};
+use crate::journal::Edition;
 use crate::store::StoreError;
 use crate::sync::blobs::{Night, Pace, again, by_itself};
 
@@ -261,6 +262,7 @@ impl Uplink {
         let came = match came {
             Ok(came) => {
                 blobs::forget_want(&mut tx, hash, site).await?;
+                Edition::touch(&mut tx).await?;
                 came
             }
             Err(failure) => {

@@ -18,6 +18,7 @@ use crate::blobs::{self, BlobError, Held};
 use crate::content::article;
 use crate::content::files::{self, Attached};
 use crate::entry::{RecordId, SiteId};
+use crate::journal::Edition;
 
 /// Nothing in a file runs, whatever it is.
 const POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
@@ -111,6 +112,7 @@ pub(super) async fn ask(
     if file.held.is_none() && !file.asked {
         let mut tx = context.store.write().await?;
         blobs::ask(&mut tx, file.hash, site, file.size).await?;
+        Edition::touch(&mut tx).await?;
         tx.commit().await?;
     }
     Ok((StatusCode::SEE_OTHER, [(LOCATION, text(&article)?)]).into_response())

@@ -125,10 +125,10 @@ async fn dress(State(dressing): State<Dressing>, request: Request, next: Next) -
         }
     }
     let headers = response.headers_mut();
-    // A file brings a stricter policy of its own.
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(dressing.policy);
+    headers.insert(CONTENT_SECURITY_POLICY, dressing.policy);
     for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        // A file brings a stricter policy of its own.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     // A browser asks every time, and is told in a few bytes that nothing changed: a retraction waits for no cache.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));

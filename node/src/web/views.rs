@@ -68,8 +68,8 @@ impl Views {
         store: &Store,
         swept: &mut Option<i64>,
     ) -> Result<(), StoreError> {
-        let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let latest = retraction::latest(&mut store.read().await?).await?;
+        let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if counts.is_empty() && *swept == Some(latest) {
             return Ok(());
         }

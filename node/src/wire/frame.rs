@@ -63,7 +63,7 @@ pub fn decode_frame(frame: &[u8]) -> Result<Vec<Entry>, FrameError> {
     }
     let raw: Bytes =
         zstd::bulk::decompress(frame, MAX_RAW).map_err(|_| FrameError::Compression)?.into();
-    match count_fields(&raw, &[]) {
+    match count_fields(&raw, &[], MAX_ENTRIES) {
         None => return Err(FrameError::Batch),
         Some(0..=MAX_ENTRIES) => {}
         Some(_) => return Err(FrameError::TooMany),

@@ -126,7 +126,9 @@ pub(super) async fn verdict(mut reader: impl AsyncRead + Unpin) -> String {
             if kind == GOAWAY && payload.len() >= 8 {
                 let code = u32::from_be_bytes(payload[4..8].try_into().unwrap());
                 let goaway = format!("GOAWAY {}", reason(code));
-                let before = seen.keys().copied().filter(|what| *what != "answered");
+                let before = std::mem::take(&mut seen)
+                    .into_keys()
+                    .filter(|what| !["answered", "NO_ERROR"].contains(what));
                 return before.map(str::to_owned).chain([goaway]).collect::<Vec<_>>().join(", ");
             }
             let what = match kind {

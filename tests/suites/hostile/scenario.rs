@@ -5,22 +5,26 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lianbo_proto::v1;
+use prost::Message;
 use tokio::task::JoinSet;
 
-use super::ground::Ground;
+use super::calls::{PUSH, ask, enveloped};
+use super::ground::{Ground, Shown};
 use super::honest::{CALLS, Honest};
+use super::http1::ask as ask_page;
 use super::memory::Watch;
 
 /// Most the hub may grow over its rest, during and after everything, in KiB.
 const GROWTH: u64 = 64 * 1024;
 /// Latencies below this are the scheduler's: attackers, hub and honest node share the machine's cores, in a
 /// debug build.
-const NOISE: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(250)];
+const NOISE: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(500)];
 /// Rounds of the honest node, before everything and beside each attack, at least.
 const CALM: usize = 400;
 const BESIDE: usize = 120;
 /// One attack must be over by then.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 /// What the attacker saw: how often each outcome.
 pub(super) type Seen = BTreeMap<String, usize>;
@@ -69,6 +73,19 @@ pub(super) fn tally(outcomes: impl IntoIterator<Item = String>) -> Seen {
     seen
 }
 
+async fn warm(ground: &Arc<Ground>) {
+    let page = format!("GET {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", ground.big);
+    let (to, page) = (ground.pages, Arc::new(page));
+    let shown = many(16, |_| {
+        let page = page.clone();
+        async move { ask_page(to, page.as_bytes()).await }
+    });
+    assert_eq!(shown.await, tally(vec!["200 closed".to_owned(); 16]));
+    let large = v1::PushRequest { frame: vec![0; 3_000_000].into() };
+    let refused = ask(ground, Shown::Member, PUSH, enveloped(&large.encode_to_vec())).await;
+    assert_eq!(refused, "INVALID_ARGUMENT");
+}
+
 /// The time that 99 of 100 calls took at most.
 fn p99(mut samples: Vec<Duration>) -> Duration {
     samples.sort_unstable();
@@ -77,6 +94,7 @@ fn p99(mut samples: Vec<Duration>) -> Duration {
 
 /// Runs attacks one after the other on a fresh hub; prints what was seen and complains of all that fails at
 /// the end.
+#[expect(clippy::print_stdout, reason = "the table, for people")]
 pub(super) async fn run(scenarios: impl IntoIterator<Item = Scenario>) {
     let ground = Arc::new(Ground::open().await);
     let honest = ground.honest.lock().unwrap().take().unwrap();
@@ -84,6 +102,8 @@ pub(super) async fn run(scenarios: impl IntoIterator<Item = Scenario>) {
     let chosen = std::env::var("LIANBO_TEST_HOSTILE_ONLY").ok();
     let fresh = honest.now();
     honest.rounds(CALM).await;
+    // At rest, but not asleep: it has shown its largest page to some, and taken a large frame.
+    warm(&ground).await;
     let calm = CALLS.map(|call| p99(honest.since(fresh, call)));
     let rest = ground.pss_kib();
     println!("the hub at rest {} MiB, p99 of the honest node {}", mib(rest), shown(calm));

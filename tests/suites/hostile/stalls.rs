@@ -16,7 +16,7 @@ const CALLS: usize = 32;
 /// A little less than a message may have.
 const UNFINISHED: usize = 4_200_000;
 /// How long they stay.
-const STAY: Duration = Duration::from_secs(3);
+const STAY: Duration = Duration::from_secs(2);
 
 /// Never answered because it never ended, told to come back, or cut.
 const EXPECTED: [&str; 5] = ["waits", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "RESET", "closed"];

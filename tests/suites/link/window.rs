@@ -78,9 +78,11 @@ async fn a_follower_that_does_not_read_holds_up_nobody_and_the_hub_can_stop() {
     let hub = TestHub::start(TestDatabase::sqlite().await).await;
     let mut deaf = follower(&hub, "deaf").await;
     let mut streams = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..6 {
         streams.push(deaf.follow(v1::FollowOpen::default()).await.unwrap());
     }
+    let status = deaf.follow(v1::FollowOpen::default()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable, "more than a site may have: {status:?}");
     plenty(&hub).await;
     let mut quick = follower(&hub, "quick").await;
     let mut other = quick.follow(v1::FollowOpen::default()).await.unwrap();

@@ -1,7 +1,8 @@
 //! Stat and Put: a file comes up, going on where it was cut.
 
-use lianbo_node::blobs::{Part, Partial};
+use lianbo_node::blobs::{BlobError, Part, Partial};
 use lianbo_node::content::files::Named;
+use lianbo_node::journal::Edition;
 use lianbo_proto::v1;
 use lianbo_proto::v1::put_blob_request::Message;
 use tonic::{Request, Status, Streaming};
@@ -60,8 +61,12 @@ impl Service {
         }
         // To its end, whether or not the caller waits for it.
         let now = self.hub.clock.now();
-        let kept =
-            self.hub.tasks.spawn(async move { blobs.keep(&store, partial, now, true).await });
+        let kept = self.hub.tasks.spawn(async move {
+            blobs.keep(&store, partial, now, true).await?;
+            let mut tx = store.write().await?;
+            Edition::touch(&mut tx).await?;
+            tx.commit().await.map_err(BlobError::from)
+        });
         let kept = kept.await.map_err(|_| Status::internal("the file was not kept"))?;
         kept.map_err(|error| failed(&error))?;
         tracing::info!(site = %caller.site, size = part.size, "a file has come");

@@ -6,6 +6,7 @@ use super::Id;
 use crate::blobs;
 use crate::cli::{Desk, advise, usage};
 use crate::content::{article, files};
+use crate::journal::Edition;
 
 /// Ask the hub for an article's files that have not come by themselves: large ones, by day.
 #[derive(Clone, Debug, Args)]
@@ -41,6 +42,7 @@ impl Fetch {
                 asked.push(file.name.clone());
             }
         }
+        Edition::touch(&mut tx).await?;
         tx.commit().await?;
         desk.out.either(&serde_json::json!({ "asked": asked }), || match asked.as_slice() {
             [] => "every file of it is here".to_owned(),

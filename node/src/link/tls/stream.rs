@@ -3,11 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop::poll_proceed;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -18,6 +19,10 @@ use super::{BadCertificate, CertInfo, Connections, Peer, certificate_info};
 
 /// How long a connection without a certificate may stand: its places are few.
 const ANONYMOUS_FOR: Duration = Duration::from_mins(2);
+
+/// What one read costs of the 128 units a task may spend before others have their turn: a flood of the smallest
+/// frames is a hundred frames a read.
+const COST: usize = 8;
 
 /// Who is at the other end; found in the extensions of every request.
 #[derive(Clone, Debug)]
@@ -136,6 +141,9 @@ impl AsyncRead for ServerStream {
         check(&mut self.cut_read, cx)?;
         if self.leaves.as_mut().is_some_and(|leaves| leaves.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(cut_off()));
+        }
+        for _ in 0..COST {
+            ready!(poll_proceed(cx)).made_progress();
         }
         Pin::new(&mut self.tls).poll_read(cx, buf)
     }

@@ -40,13 +40,19 @@ struct Form {
 }
 
 impl Kept {
-    /// Keeps what was drawn in `edition`. Takes the compressed form over from `before` if the text is the same.
+    /// Keeps what was drawn in `edition`. Takes both forms over from `before` if the text is the same, so that slow
+    /// readers of many editions hold it once.
     pub(super) fn make(edition: Edition, head: &Parts, body: Bytes, before: Option<&Self>) -> Self {
         let headers = &head.headers;
         let hash = Hash::of(&body);
-        let packed = match before {
-            Some(before) if before.hash == hash => before.packed.as_ref().map(|it| it.body.clone()),
-            _ => pack(&body),
+        let (body, packed) = match before {
+            Some(before) if before.hash == hash => {
+                (before.plain.body.clone(), before.packed.as_ref().map(|it| it.body.clone()))
+            }
+            _ => {
+                let packed = pack(&body);
+                (body, packed)
+            }
         };
         let name = &hash.to_string()[..32];
         Self {

@@ -40,7 +40,7 @@ const LARGEST: u64 = 4 << 20;
 /// What nobody asks for is not kept longer.
 const IDLE: Duration = Duration::from_mins(10);
 /// Answers drawn at the same time, at most. One address is drawn by one at a time; the others wait for it.
-const DRAWERS: usize = 64;
+const DRAWERS: usize = 8;
 /// Longest wait for who draws the same.
 const WAIT: Duration = Duration::from_secs(10);
 

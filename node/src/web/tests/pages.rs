@@ -70,7 +70,7 @@ async fn an_article_shows_its_facts_its_text_and_its_revisions() {
             r#"<meta name="ColumnKeywords" content="工作动态,武县县委组织部">"#,
             r#"<meta name="ColumnType" content="工作动态">"#,
             r#"<meta name="SiteDomain" content="example.gov.cn">"#,
-            r#"<meta name="Description" content="一、新&#60;b&#62;小标题新"#,
+            r#"<meta name="Description" content="一、新小标题"#,
             "2026年11月23日 08:00",
             "责任编辑",
             "新&#60;b&#62;编辑",
