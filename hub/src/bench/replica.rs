@@ -37,7 +37,6 @@ pub(super) async fn join(
         },
         pages: PagesConfig { address: FREE, ..PagesConfig::default() },
         identity: Imprint::default(),
-        blobs: BlobsConfig::default(),
         metrics: MetricsConfig { address: FREE },
         log: LogConfig::default(),
     };

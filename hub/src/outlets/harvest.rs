@@ -11,7 +11,7 @@ use lianbo_node::content::article::{
 use lianbo_node::entry::{RecordId, SiteId};
 use lianbo_node::scope::{Reader, Scope};
 use lianbo_node::store::{StoreError, Tx};
-use lianbo_node::web::{plain_text, render};
+use lianbo_node::web::{file_address, plain_text, render, render_abroad};
 use lianbo_node::wire::MAX_HTML;
 
 /// Most changes of one page.
@@ -152,17 +152,28 @@ impl Page {
 
 fn published(line: ArticleLine, carried: Carried, pages: Option<&str>) -> Published {
     let Carried { entry, head, article } = carried;
-    let html = render(article.format, &article.text);
-    let files = article.attachments.into_iter().filter_map(|file| {
-        let blob = head.blobs.iter().find(|blob| blob.hash == file.hash)?;
-        Some(PublishedFile {
-            name: file.name,
-            hash: file.hash,
-            size: blob.size,
-            media_type: blob.media_type.clone(),
-            address: String::new(),
+    // Without an address of the pages there is none for pictures either.
+    let html = match pages {
+        Some(pages) => render_abroad(pages, line.site, &article, &head.blobs),
+        None => render(article.format, &article.text),
+    };
+    let files: Vec<_> = article
+        .attachments
+        .into_iter()
+        .filter_map(|file| {
+            let blob = head.blobs.iter().find(|blob| blob.hash == file.hash)?;
+            let name = file.name;
+            Some(PublishedFile {
+                hash: file.hash,
+                size: blob.size,
+                media_type: blob.media_type.clone(),
+                address: pages.map_or_else(String::new, |pages| {
+                    file_address(pages, line.site, line.id, &name)
+                }),
+                name,
+            })
         })
-    });
+        .collect();
     Published {
         id: urn(line.site, line.id),
         revision: line.hash,
@@ -182,7 +193,7 @@ fn published(line: ArticleLine, carried: Carried, pages: Option<&str>) -> Publis
         keywords: line.keywords,
         link: line.link,
         published_ms: line.published_ms,
-        files: files.collect(),
+        files,
         entry: entry.body.is_some().then_some(entry),
     }
 }

@@ -4,6 +4,7 @@
 //! listener's scope, or on a hub's public listener as [`Reader::public`]. Withdrawn, hidden and never-existing things
 //! answer alike, byte for byte.
 
+mod abroad;
 mod article;
 mod assets;
 mod cache;
@@ -30,6 +31,7 @@ mod tests;
 mod unit;
 mod views;
 
+pub use abroad::{file_address, render_abroad};
 pub use fresh::SETTLED;
 pub use health::{ops_router, upkeep};
 pub use imprint::Imprint;

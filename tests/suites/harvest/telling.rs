@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use lianbo_node::content::Record;
-use lianbo_node::content::article::{Harvested, TextFormat, urn};
-use lianbo_node::entry::SiteId;
+use lianbo_node::content::article::{Attachment, Harvested, TextFormat, urn};
+use lianbo_node::entry::{BlobRef, Hash, SiteId};
 use lianbo_node::ingest::Draft;
 use lianbo_node::scope::{Audience, Scope};
 use lianbo_node::store::testing::TestDatabase;
@@ -143,16 +143,27 @@ async fn a_signed_entry_comes_if_asked_for_and_holds_what_was_told() {
 }
 
 #[tokio::test]
-async fn the_page_is_named_where_the_hub_knows_its_address() {
+async fn page_and_files_are_named_where_the_hub_knows_its_address() {
     let mut county = County::new(TestDatabase::sqlite().await).await;
     county.hub.known_as("https://www.qingyuan.example").await;
     county.province =
         lianbo_tests::raw::RawClient::connect(&county.hub, &county.pki, Scope::Public).await;
     let own = county.hub.identity.site;
-    county.hub.write(vec![Draft::new(PUBLIC, records::article(1, "own"))]).await;
+    let Record::Article(mut it) = records::article(1, "own") else { unreachable!() };
+    let file = Attachment { hash: Hash([7; 32]), name: "银杏.jpg".to_owned() };
+    let blob = BlobRef { hash: file.hash, size: 9, media_type: "image/jpeg".to_owned() };
+    (it.text, it.attachments) = ("![银杏](银杏.jpg)".to_owned(), vec![file]);
+    let draft = Draft { audience: PUBLIC, record: Record::Article(it), blobs: vec![blob] };
+    county.hub.write(vec![draft]).await;
     let (pages, _) = county.province.list_all(&v1::HarvestRequest::default()).await.unwrap();
-    let page = article(&told(&pages[0])[0]).page.clone();
-    assert_eq!(page, format!("https://www.qingyuan.example/article/{own}/{}", records::id(1)));
+    let news = told(&pages[0]);
+    let told = article(&news[0]);
+    let page = format!("https://www.qingyuan.example/article/{own}/{}", records::id(1));
+    assert_eq!(told.page, page);
+    let address = format!("{page}/%E9%93%B6%E6%9D%8F.jpg");
+    assert_eq!((told.files[0].name.as_str(), &told.files[0].address), ("银杏.jpg", &address));
+    assert_eq!((told.files[0].size, told.files[0].media_type.as_str()), (9, "image/jpeg"));
+    assert!(told.html.contains(&format!("<img src=\"{address}\" alt=\"银杏\"")), "{}", told.html);
     county.close().await;
 }
 

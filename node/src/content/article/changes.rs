@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::args;
+use crate::content::site::narrowed;
 use crate::entry::{RecordId, SiteId};
 use crate::scope::{Audience, Reader, Scope, may_read};
 use crate::store::{StoreError, Tx};
@@ -108,9 +109,10 @@ pub async fn withdrawn_in(
          FROM hit JOIN t ON t.hash = hit.retraction \
          JOIN article_revisions r ON r.position = hit.row_position \
          JOIN entries e ON e.position = t.position \
-         WHERE r.scope >= $1 AND length(r.addressee) = 0 AND r.position < t.position \
+         WHERE r.scope >= $1 AND length(r.addressee) = 0 AND r.position < t.position {} \
          ORDER BY t.position, r.position",
-        order(span)
+        order(span),
+        narrowed(reader, "r.carrier_site")
     );
     let args = args![reader.ceiling, span.after, span.upto, span.limit];
     let (mut seen, mut withdrawals) = (BTreeSet::new(), Vec::new());

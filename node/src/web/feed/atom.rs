@@ -13,7 +13,7 @@ use crate::content::article::{ArticleLine, Carried, Withdrawal, urn};
 use crate::entry::{Hash, SiteId};
 use crate::scope::Scope;
 use crate::web::page::unit;
-use crate::web::{WebContext, date, plain_text, render};
+use crate::web::{WebContext, date, plain_text, render_abroad};
 
 /// RFC 6721.
 const TOMBSTONES: &str = "http://purl.org/atompub/tombstones/1.0";
@@ -73,7 +73,8 @@ fn entry(context: &WebContext, line: ArticleLine, carried: Option<Carried>) -> E
         label: Some(xml(&line.column_name)),
         ..Category::default()
     };
-    let html = carried.map(|it| xml(&render(it.article.format, &it.article.text)));
+    let base = context.url.as_deref().unwrap_or_default();
+    let html = carried.map(|it| xml(&render_abroad(base, line.site, &it.article, &it.head.blobs)));
     let beginning = html.as_deref().map(|html| {
         let text = plain_text(html).replace('\n', " ");
         let mut beginning: String = text.chars().take(BEGINNING).collect();

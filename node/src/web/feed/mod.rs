@@ -78,12 +78,7 @@ pub(super) async fn column(
         address: column_feed(site, &slug),
         column: Some((site, slug.clone())),
     };
-    let filter = ArticleFilter {
-        site: Some(site),
-        column: Some(slug),
-        carrier: if context.lists_units() { None } else { context.front() },
-        ..ArticleFilter::default()
-    };
+    let filter = ArticleFilter { site: Some(site), column: Some(slug), ..ArticleFilter::default() };
     let loaded = load::load(&context, &mut tx, &head, filter, number).await?;
     drop(tx);
     let (name, of) = match (known, loaded.first()) {
