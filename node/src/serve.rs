@@ -43,7 +43,7 @@ pub async fn run(folder: &Path, config: NodeConfig, until: Until) -> anyhow::Res
     let site = Site::open(folder, &database_address(folder, &config.database)).await?;
     if until == Until::Once {
         let site = open_blobs(site, &config);
-        let drained = sync_once(&site, &config).await;
+        let drained = Box::pin(sync_once(&site, &config)).await;
         site.close().await;
         let Drained { pushed, pulled, files } = drained?;
         let line = format!("sent {pushed}, received {pulled}, files {files}\n");
@@ -104,13 +104,13 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
         stop.clone(),
     );
     site.tasks.spawn(files);
-    site.tasks.spawn(async move { uplink.run(stop).await });
+    site.tasks.spawn(async move { Box::pin(uplink.run(stop)).await });
     Ok(Running { pages: addresses.0, metrics: addresses.1, site })
 }
 
 /// One round of the link: everything up, everything down.
 pub async fn sync_once(site: &Site, config: &NodeConfig) -> anyhow::Result<Drained> {
-    let drained = uplink(site, config)?.sync_once().await?;
+    let drained = Box::pin(uplink(site, config)?.sync_once()).await?;
     duties::files::once(&site.store, &site.blobs, &site.clock).await?;
     Ok(drained)
 }

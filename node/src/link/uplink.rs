@@ -190,7 +190,7 @@ impl Uplink {
     pub async fn sync_once(&self) -> Result<Drained, LinkError> {
         let mut backoff = Backoff::default();
         loop {
-            match self.session(true, &mut backoff).await? {
+            match Box::pin(self.session(true, &mut backoff)).await? {
                 Ended::Again => {}
                 Ended::Drained(drained) => {
                     self.note("disconnected: everything was moved").await;

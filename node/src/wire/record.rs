@@ -328,14 +328,14 @@ fn article(it: v1::Article) -> Result<Article, EntryError> {
         keywords: it.keywords,
         published_ms: it.published_ms,
         link: it.link,
-        origin: it.origin.map(origin).transpose()?,
+        origin: it.origin.as_ref().map(origin).transpose()?,
         attachments: it.attachments.into_iter().map(attachment).collect::<Result<_, _>>()?,
     };
     article.check()?;
     Ok(article)
 }
 
-fn origin(it: v1::Origin) -> Result<Origin, EntryError> {
+fn origin(it: &v1::Origin) -> Result<Origin, EntryError> {
     Ok(Origin { site: site(&it.site)?, id: record_id(&it.id)?, hash: hash(&it.hash)? })
 }
 

@@ -71,7 +71,7 @@ impl Add {
         }
         let file = self.file.as_deref();
         let (format, text) = (input::format(self.format, file), input::text(file)?);
-        let shown = Text { format, text: &text, file };
+        let shown = Text { format, written: &text, file };
         let gathered = files::gather(&self.attach, Some(&shown), &BTreeSet::new())?;
         let mut article = Article {
             id: new_record_id(&mut rand::rng()),

@@ -12,7 +12,7 @@ use crate::web::pictures;
 /// A text and the file it was read from; none for stdin.
 pub(super) struct Text<'t> {
     pub(super) format: TextFormat,
-    pub(super) text: &'t str,
+    pub(super) written: &'t str,
     pub(super) file: Option<&'t Path>,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn gather(
             return Err(usage(format!("two files are called {name}"), next).into());
         }
     }
-    for name in text.map(|it| pictures(it.format, it.text)).unwrap_or_default() {
+    for name in text.map(|it| pictures(it.format, it.written)).unwrap_or_default() {
         if gathered.contains_key(&name) {
             continue;
         }
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn text<'t>(text: &'t str, file: Option<&'t Path>) -> Text<'t> {
-        Text { format: TextFormat::Markdown, text, file }
+        Text { format: TextFormat::Markdown, written: text, file }
     }
 
     #[test]

@@ -64,10 +64,9 @@ impl List {
 
 fn row(it: &Stood<ArticleLine>) -> Vec<String> {
     let Stood { shown: it, standing } = it;
-    let mut standing = standing.as_ref().map(OwnStanding::words).unwrap_or_default();
-    if it.origin_withdrawn {
-        standing = format!("the original is withdrawn {standing}").trim_end().to_owned();
-    }
+    let withdrawn = it.origin_withdrawn.then(|| "the original is withdrawn".to_owned());
+    let standing = withdrawn.into_iter().chain(standing.as_ref().map(OwnStanding::words));
+    let standing = standing.collect::<Vec<_>>().join(", ");
     let revised = if it.revised { " (revised)" } else { "" };
     let unit = if it.unit_name.is_empty() { short(it.site) } else { it.unit_name.clone() };
     vec![

@@ -71,7 +71,7 @@ impl Revise {
         let (own, reader) = (desk.own(), desk.reader());
         let shown = text.as_ref().map(|(format, text)| {
             let file = self.file.as_deref().and_then(from_disk);
-            Text { format: *format, text, file }
+            Text { format: *format, written: text, file }
         });
         let have = names(desk, &self.id.id).await?;
         let gathered = files::gather(&self.attach, shown.as_ref(), &have)?;

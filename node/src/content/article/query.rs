@@ -216,7 +216,7 @@ fn line(row: &Row) -> Result<(ArticleLine, Audience), StoreError> {
         received_ms: row.get(17)?,
         position: row.get(18)?,
         link: row.get(20)?,
-        origin: origin(&row)?,
+        origin: origin(row)?,
         origin_withdrawn: row.get(24)?,
     };
     let audience = Audience { scope: line.scope, addressee: row.get(19)? };

@@ -41,7 +41,7 @@ pub(super) fn draw(context: &WebContext, head: &Head, loaded: Loaded) -> String 
     let newest = loaded.entries.iter().map(|(line, _)| updated(line));
     let newest = newest.chain(loaded.withdrawn.iter().map(|it| it.at_ms)).max();
     let (extensions, namespaces) = tombstones(&loaded.withdrawn);
-    let entries = loaded.entries.into_iter().map(|(line, carried)| entry(context, line, carried));
+    let entries = loaded.entries.into_iter().map(|(line, carried)| entry(context, &line, carried));
     let feed = Feed {
         title: plain(&head.title),
         id: feed_urn(context.site, context.listener, head),
@@ -59,8 +59,8 @@ pub(super) fn draw(context: &WebContext, head: &Head, loaded: Loaded) -> String 
     feed.to_string()
 }
 
-fn entry(context: &WebContext, line: ArticleLine, carried: Option<Carried>) -> Entry {
-    let updated = at(updated(&line));
+fn entry(context: &WebContext, line: &ArticleLine, carried: Option<Carried>) -> Entry {
+    let updated = at(updated(line));
     let unit = unit(context, line.site, &line.unit_name);
     let author = [&line.author, &unit, &context.title].into_iter().find(|it| !it.is_empty());
     let page = address(context, &format!("/article/{}/{}", line.site, line.id));
