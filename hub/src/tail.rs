@@ -159,7 +159,8 @@ impl Tail {
             if end.position == after {
                 return Ok(());
             }
-            let control: Vec<_> = items.iter().filter_map(control).collect();
+            let control: Vec<_> =
+                items.iter().filter(|it| it.log.lane == Lane::Control).map(said).collect();
             let withdraws = control.iter().any(|it| matches!(it, Some(Record::Retraction(_))));
             let membership = control
                 .iter()
@@ -186,11 +187,9 @@ impl Tail {
     }
 }
 
-/// What an entry of the control lane says; `None` inside where this program does not understand it.
-fn control(item: &Item) -> Option<Option<Record>> {
-    let body = item.entry.body.as_ref();
-    (item.log.lane == Lane::Control)
-        .then(|| body.and_then(|body| decode_record(body).ok().flatten()))
+/// What an entry says; `None` where this program does not understand it.
+fn said(item: &Item) -> Option<Record> {
+    item.entry.body.as_ref().and_then(|body| decode_record(body).ok().flatten())
 }
 
 /// Takes the bodies out of entries that are withdrawn: they travel head-only, so that chains stay whole.

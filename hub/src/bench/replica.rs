@@ -36,6 +36,7 @@ pub(super) async fn join(
             blob_kib_per_second: 0,
         },
         pages: PagesConfig { address: FREE, ..PagesConfig::default() },
+        blobs: BlobsConfig::default(),
         identity: Imprint::default(),
         metrics: MetricsConfig { address: FREE },
         log: LogConfig::default(),

@@ -74,9 +74,10 @@ impl Command {
             "expires_ms": invite.expires_ms,
         });
         if !desk.out.json {
-            let (whose, command) = match invite.harvester {
-                false => ("unit's", "lianbo-node join"),
-                true => ("harvester's", "lianbo-hub harvest-client join"),
+            let (whose, command) = if invite.harvester {
+                ("harvester's", "lianbo-hub harvest-client join")
+            } else {
+                ("unit's", "lianbo-node join")
             };
             note(&format!(
                 "good once, until {} (Beijing time); treat it as a password. On the {whose} machine:\n  \

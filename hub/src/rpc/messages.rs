@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn nothing_is_kept_between_messages() {
         let mut messages = Messages::default();
-        messages.feed(&prefixed(&[7; 100_000]));
+        messages.feed(&prefixed(&vec![7; 100_000]));
         assert_eq!(messages.take().unwrap().unwrap().len(), 100_000);
         assert!(messages.is_empty());
         assert_eq!(messages.bytes.capacity(), 0);

@@ -146,7 +146,7 @@ impl v1::sync_server::Sync for Service {
         &self,
         request: Request<v1::PullRequest>,
     ) -> Result<Response<v1::PullResponse>, Status> {
-        self.answer_pull(request).await.map(Response::new)
+        Box::pin(self.answer_pull(request)).await.map(Response::new)
     }
 
     type FollowStream = follow::FollowStream;

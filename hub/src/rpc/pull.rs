@@ -48,7 +48,7 @@ impl Service {
         // The journal itself and not the tail: whoever was told that an entry is kept finds it here.
         let end = async { journal::end(&mut hub.store.read().await?).await };
         let upto = end.await.map_err(|error| store_failed(&error))?.position;
-        let (frame, end) = read(hub, &terms, &held, after.position, upto, max_bytes)
+        let (frame, end) = Box::pin(read(hub, &terms, &held, after.position, upto, max_bytes))
             .await
             .map_err(|error| store_failed(&error))?;
         Ok(v1::PullResponse {
@@ -112,7 +112,7 @@ pub(super) async fn read(
     if held.is_empty() && !filter.refill && max_bytes == BATCH {
         let anybody = anybody(filter);
         let reading = read_for(hub, &anybody, held, after, upto, max_bytes);
-        let (frame, end) = hub.tail.alike.get(class, after, upto, reading).await?;
+        let (frame, end) = Box::pin(hub.tail.alike.get(class, after, upto, reading)).await?;
         let mut tx = hub.store.read().await?;
         if !journal::concerns_reader(&mut tx, filter, after, end.position).await? {
             return Ok((frame, end));

@@ -23,7 +23,7 @@ const MAX_REDIRECTS: usize = 5;
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an answer may take, all of it.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 /// Longest mark that is kept, in bytes.
 const MAX_MARK: usize = 512;
 /// What is asked for.

@@ -244,7 +244,7 @@ fn reference<'t>(rest: &'t str, mended: &mut String) -> &'t str {
         match code.ok().and_then(char::from_u32).filter(|c| !forbidden(*c)) {
             // Written as numbers again where they would be markup.
             Some(c @ ('<' | '>' | '&' | '"' | '\'')) => {
-                mended.push_str(&format!("&#{};", u32::from(c)))
+                mended.push_str(&format!("&#{};", u32::from(c)));
             }
             Some(c) => mended.push(c),
             None => {}

@@ -109,7 +109,7 @@ pub struct Poll {
 /// What a good answer carries for the next question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
-    /// ETag.
+    /// `ETag`.
     pub etag: Option<String>,
     /// Last-Modified.
     pub modified: Option<String>,

@@ -112,7 +112,7 @@ async fn node(world: Arc<World>, index: usize, site: Site) {
         stop.clone(),
     );
     site.tasks.spawn(duties);
-    site.tasks.spawn(async move { uplink.run(stop).await });
+    site.tasks.spawn(async move { Box::pin(uplink.run(stop)).await });
     let (door, store) = (site.door.clone(), site.store.clone());
     writer::run(world.clone(), index, door, store).await;
     std::future::pending::<()>().await;

@@ -94,8 +94,7 @@ pub(super) fn head(path: &str) -> http::request::Builder {
 }
 
 /// Sends a body as far as the other side lets it go.
-pub(super) async fn pour(stream: &mut h2::SendStream<Bytes>, body: &[u8], end: bool) -> bool {
-    let mut rest = Bytes::copy_from_slice(body);
+pub(super) async fn pour(stream: &mut h2::SendStream<Bytes>, mut rest: Bytes, end: bool) -> bool {
     while !rest.is_empty() {
         stream.reserve_capacity(rest.len());
         let room = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await;
@@ -143,15 +142,20 @@ fn ended(error: &h2::Error) -> String {
 }
 
 /// One call over one connection; its status.
-pub(super) async fn ask(ground: &Ground, shown: Shown, path: &str, body: Vec<u8>) -> String {
+pub(super) async fn ask(
+    ground: &Ground,
+    shown: Shown,
+    path: &str,
+    body: impl Into<Bytes>,
+) -> String {
     let Some(requests) = open(ground, shown, 65_535).await else { return "closed".to_owned() };
-    ask_over(requests, head(path), &body).await
+    ask_over(requests, head(path), body.into()).await
 }
 
 async fn ask_over(
     requests: SendRequest<Bytes>,
     head: http::request::Builder,
-    body: &[u8],
+    body: Bytes,
 ) -> String {
     let asked = async {
         let Ok(mut requests) = requests.ready().await else { return "closed".to_owned() };
@@ -202,7 +206,7 @@ async fn no_methods(ground: Arc<Ground>) -> Seen {
         async move {
             let paths = ["/", "/lianbo.v1.Sync/", "/lianbo.v1.Sync/%00", "/../../etc/passwd"];
             let path = paths.get(index % 8).map_or("/no.Such/Method", |path| *path);
-            ask_over(requests, head(path), &[]).await
+            ask_over(requests, head(path), Bytes::new()).await
         }
     })
     .await
@@ -213,12 +217,14 @@ async fn gzip(ground: Arc<Ground>) -> Seen {
     std::io::Write::write_all(&mut bomb, &vec![0; 3_000_000]).unwrap();
     let mut body = enveloped(&bomb.finish().unwrap());
     body[0] = 1;
+    let body = Bytes::from(body);
     let mut seen = Vec::new();
     for path in [UNARY, PUSH, FOLLOW, PULL, OFFER] {
         for encoding in ["gzip", "zstd", "none such"] {
             let requests = open(&ground, Shown::Member, 65_535).await.unwrap();
             seen.push(
-                ask_over(requests, head(path).header("grpc-encoding", encoding), &body).await,
+                ask_over(requests, head(path).header("grpc-encoding", encoding), body.clone())
+                    .await,
             );
         }
     }
@@ -230,7 +236,7 @@ async fn types(ground: Arc<Ground>) -> Seen {
     for kind in ["text/html", "application/json", "application/grpc-web", "application/grpc+json"] {
         let requests = open(&ground, Shown::Nothing, 65_535).await.unwrap();
         let head = Request::post(format!("https://localhost{UNARY}")).header("content-type", kind);
-        seen.push(ask_over(requests, head, &enveloped(b"{}")).await);
+        seen.push(ask_over(requests, head, enveloped(b"{}").into()).await);
     }
     tally(seen)
 }
@@ -240,7 +246,7 @@ fn push(frame: Vec<u8>) -> Vec<u8> {
 }
 
 async fn pushes(ground: Arc<Ground>, count: usize, frame: Vec<u8>) -> Seen {
-    let body = push(frame);
+    let body = Bytes::from(push(frame));
     let mut seen = Seen::new();
     // More at once than one site may have.
     for _ in 0..count {
@@ -313,7 +319,7 @@ async fn heights_bomb(ground: Arc<Ground>) -> Seen {
 }
 
 async fn hello_flood(ground: Arc<Ground>) -> Seen {
-    let body = enveloped(&hello(ground.member).encode_to_vec());
+    let body = Bytes::from(enveloped(&hello(ground.member).encode_to_vec()));
     let mut connections = Vec::new();
     for _ in 0..8 {
         connections.push(open(&ground, Shown::Member, 65_535).await.unwrap());
@@ -321,7 +327,7 @@ async fn hello_flood(ground: Arc<Ground>) -> Seen {
     let mut connections = connections.into_iter().cycle();
     many(ground.size(3_000, 100_000), |_| {
         let (requests, body) = (connections.next().unwrap(), body.clone());
-        async move { ask_over(requests, head(UNARY), &body).await }
+        async move { ask_over(requests, head(UNARY), body).await }
     })
     .await
 }

@@ -67,7 +67,9 @@ impl Ground {
     pub(super) async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut hub = Program::new(HUB, folder.path().join("hub"))
-            .set("LIANBO_METRICS__ADDRESS", "127.0.0.1:0");
+            .set("LIANBO_METRICS__ADDRESS", "127.0.0.1:0")
+            // As the units in deploy/ do.
+            .set("MALLOC_ARENA_MAX", "2");
         for network in ["INTERNAL", "ORGANIZATION", "PUBLIC"] {
             for what in ["GRPC", "PAGES"] {
                 hub = hub.set(&format!("LIANBO_LISTEN__{network}__{what}"), "127.0.0.1:0");

@@ -38,7 +38,7 @@ async fn calls(
     ground: Arc<Ground>,
     shown: Shown,
     path: &'static str,
-    body: Vec<u8>,
+    body: Bytes,
     window: u32,
 ) -> Seen {
     let mut connections = Vec::new();
@@ -56,7 +56,7 @@ async fn calls(
                 let Ok((response, mut stream)) = requests.send_request(head, false) else {
                     return "closed".to_owned();
                 };
-                tokio::join!(status(response), pour(&mut stream, &body, false)).0
+                tokio::join!(status(response), pour(&mut stream, body, false)).0
             };
             tokio::time::timeout(STAY, call).await.unwrap_or_else(|_| "waits".to_owned())
         }
@@ -67,16 +67,16 @@ async fn calls(
 async fn unended(ground: Arc<Ground>, shown: Shown, path: &'static str, size: usize) -> Seen {
     let mut body = enveloped(&vec![0; size + 50]);
     body.truncate(size);
-    calls(ground, shown, path, body, 65_535).await
+    calls(ground, shown, path, body.into(), 65_535).await
 }
 
 async fn unread(ground: Arc<Ground>) -> Seen {
     let open = v1::follow_request::Message::Open(v1::FollowOpen::default());
     let body = enveloped(&v1::FollowRequest { message: Some(open) }.encode_to_vec());
-    calls(ground, Shown::Member, FOLLOW, body, 0).await
+    calls(ground, Shown::Member, FOLLOW, body.into(), 0).await
 }
 
 async fn unanswered(ground: Arc<Ground>) -> Seen {
     let body = enveloped(&v1::PushRequest::default().encode_to_vec()).repeat(20_000);
-    calls(ground, Shown::Member, PUSH, body, 0).await
+    calls(ground, Shown::Member, PUSH, body.into(), 0).await
 }

@@ -47,22 +47,12 @@ impl Keeper {
     pub(super) fn keep(&self, page: &Page) -> anyhow::Result<()> {
         for item in &page.items {
             match &self.out {
-                Some(out) => self.file(out, item)?,
+                Some(out) => file(out, item)?,
                 None => print::text(&self.line(item)?)?,
             }
         }
         write_file(&self.cursor, &page.cursor, 0o600)
             .with_context(|| format!("cannot write {}", self.cursor.display()))
-    }
-
-    /// One file an article, named by its UUID. A withdrawn one says so in the place of its text.
-    fn file(&self, out: &Path, item: &Harvested) -> anyhow::Result<()> {
-        let name = item.id().trim_start_matches("urn:uuid:");
-        let path = out.join(format!("{name}.json"));
-        let mut text = serde_json::to_string_pretty(item)?;
-        text.push('\n');
-        write_file(&path, text.as_bytes(), 0o644)
-            .with_context(|| format!("cannot write {}", path.display()))
     }
 
     fn line(&self, item: &Harvested) -> anyhow::Result<String> {
@@ -78,4 +68,14 @@ impl Keeper {
         };
         Ok(format!("{}\n", output::plain(line.trim_end()).replace('\n', " ")))
     }
+}
+
+/// One file an article, named by its UUID. A withdrawn one says so in the place of its text.
+fn file(out: &Path, item: &Harvested) -> anyhow::Result<()> {
+    let name = item.id().trim_start_matches("urn:uuid:");
+    let path = out.join(format!("{name}.json"));
+    let mut text = serde_json::to_string_pretty(item)?;
+    text.push('\n');
+    write_file(&path, text.as_bytes(), 0o644)
+        .with_context(|| format!("cannot write {}", path.display()))
 }

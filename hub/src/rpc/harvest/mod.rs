@@ -61,24 +61,22 @@ fn belongs(members: &Members, id: HarvesterId) -> Result<(), Status> {
     }
 }
 
-impl Service {
-    /// The certificate's harvester, and when that ends.
-    fn harvester<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
-        let peer = request
-            .extensions()
-            .get::<PeerInfo>()
-            .ok_or_else(|| Status::internal("the connection does not say who calls"))?;
-        match peer.peer {
-            Some(Peer::Harvester(id)) => {
-                Ok(Caller { id, not_after_ms: peer.not_after_ms.unwrap_or(0) })
-            }
-            Some(Peer::Site(_)) => Err(Status::permission_denied(
-                "this call is for harvesters; a site calls the service Sync",
-            )),
-            None => Err(Status::unauthenticated(
-                "this call needs a harvester's certificate; join first with an invitation",
-            )),
+/// The certificate's harvester, and when that ends.
+fn harvester<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let peer = request
+        .extensions()
+        .get::<PeerInfo>()
+        .ok_or_else(|| Status::internal("the connection does not say who calls"))?;
+    match peer.peer {
+        Some(Peer::Harvester(id)) => {
+            Ok(Caller { id, not_after_ms: peer.not_after_ms.unwrap_or(0) })
         }
+        Some(Peer::Site(_)) => Err(Status::permission_denied(
+            "this call is for harvesters; a site calls the service Sync",
+        )),
+        None => Err(Status::unauthenticated(
+            "this call needs a harvester's certificate; join first with an invitation",
+        )),
     }
 }
 
@@ -95,7 +93,7 @@ impl v1::harvest_server::Harvest for Service {
         &self,
         request: Request<v1::HarvestRenewRequest>,
     ) -> Result<Response<v1::HarvestRenewResponse>, Status> {
-        let caller = self.harvester(&request)?;
+        let caller = harvester(&request)?;
         belongs(&self.hub.members(), caller.id)?;
         admit::renew(&self.hub, caller.id, &request.into_inner()).map(Response::new)
     }
@@ -104,7 +102,7 @@ impl v1::harvest_server::Harvest for Service {
         &self,
         request: Request<v1::HarvestRequest>,
     ) -> Result<Response<v1::HarvestPage>, Status> {
-        let caller = self.harvester(&request)?;
+        let caller = harvester(&request)?;
         list::list(&self.hub, caller, &request.into_inner()).await.map(Response::new)
     }
 
@@ -114,7 +112,7 @@ impl v1::harvest_server::Harvest for Service {
         &self,
         request: Request<v1::HarvestRequest>,
     ) -> Result<Response<Self::FollowStream>, Status> {
-        let caller = self.harvester(&request)?;
+        let caller = harvester(&request)?;
         follow::follow(&self.hub, caller, request.into_inner()).await.map(Response::new)
     }
 }
