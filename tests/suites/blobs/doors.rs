@@ -166,7 +166,7 @@ on_both! {
         from.sync().await;
         let mut client = RawClient::connect(&hub, &from.pki(), Scope::Organization).await;
         let called = || name(&written, hash);
-        let wrong = put(&mut client, called(), &[&[0; 20_000]]).await.unwrap_err();
+        let wrong = put(&mut client, called(), &[&vec![0; 20_000]]).await.unwrap_err();
         assert_eq!(wrong.code(), Code::InvalidArgument);
         let long = put(&mut client, called(), &[&bytes[..19_999], b"xy"]).await.unwrap_err();
         assert_eq!(long.code(), Code::InvalidArgument);

@@ -12,7 +12,7 @@ const CUT: u64 = 2 * 1024 * 1024;
 /// Hellos, entries, TLS and HTTP around a file.
 const AROUND: u64 = 256 * 1024;
 
-async fn over(relay: &Relay, node: &mut TestNode) {
+fn over(relay: &Relay, node: &mut TestNode) {
     node.config.hub.url = format!("https://{}", relay.address);
 }
 
@@ -38,7 +38,7 @@ async fn a_file_cut_on_its_way_up_goes_on_at_the_byte_where_the_hub_stands() {
     let part = Part { hash: blob(&bytes).hash, size: SIZE as u64, site: from.identity.site };
     Desk::from(&from).publish(ORGANIZATION, 1, &bytes).await;
     let relay = Relay::to(hub.grpc(Scope::Organization)).await;
-    over(&relay, &mut from).await;
+    over(&relay, &mut from);
     relay.set(CUT, 0);
     // It may fail, or say that nothing moved.
     drop(lianbo_node::serve::sync_once(from.site(), &from.config).await);
@@ -64,7 +64,7 @@ async fn a_file_cut_on_its_way_down_goes_on_at_the_byte_where_the_node_stands() 
     let part = Part { hash: blob(&bytes).hash, size: SIZE as u64, site: hub.identity.site };
     Desk::from(&hub).publish(ORGANIZATION, 1, &bytes).await;
     let relay = Relay::to(hub.grpc(Scope::Organization)).await;
-    over(&relay, &mut to).await;
+    over(&relay, &mut to);
     relay.set(0, CUT);
     drop(lianbo_node::serve::sync_once(to.site(), &to.config).await);
     let came = stands(&to.site().blobs, part).await;

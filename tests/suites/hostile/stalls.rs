@@ -1,5 +1,6 @@
 //! Callers that begin much and end nothing: what they make the hub hold is bounded.
 
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
