@@ -21,7 +21,7 @@ use crate::store::{Store, StoreError};
 
 /// How long the store's answer counts.
 const LEASE: Duration = Duration::from_millis(20);
-/// How long after a commit every server of the same database shows its effect. Longer than [`LEASE`].
+/// How long after a commit every server of the same database shows its effect. Longer than what is known is taken for true.
 pub const SETTLED: Duration = Duration::from_millis(25);
 
 /// Knows the present edition. Cheap to clone.

@@ -1,6 +1,7 @@
 //! `article adopt`: the county's own article, made from a unit's (采用).
 
 use clap::Args;
+use lianbo_node::blobs::Part;
 use lianbo_node::cli::article::{Id, check_column, not_found};
 use lianbo_node::cli::{Desk, advise, refused, usage};
 use lianbo_node::content::Record;
@@ -38,6 +39,7 @@ impl Adopt {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         let id = new_record_id(&mut rand::rng());
         let (own, reader, now) = (desk.own(), desk.reader(), desk.now());
+        share_files(desk, &self.id.id).await?;
         let written = desk
             .write(move |tx| {
                 Box::pin(async move {
@@ -122,4 +124,23 @@ impl Adopt {
         let draft = Draft::new(Audience::all(scope), Record::Article(article));
         Ok(Draft { blobs: original.blobs, ..draft })
     }
+}
+
+/// The files of the original become this hub's too. They have to be here: a hub serves what it wrote.
+async fn share_files(desk: &Desk, prefix: &str) -> anyhow::Result<()> {
+    let mut tx = desk.read().await?;
+    let (site, id) = article::find(&mut tx, desk.reader(), prefix).await?;
+    let original = article::original(&mut tx, desk.reader(), site, id).await?;
+    drop(tx);
+    for blob in original.map(|it| it.blobs).unwrap_or_default() {
+        let part = Part { hash: blob.hash, size: blob.size, site: desk.own() };
+        if !desk.site.blobs.share(&desk.site.store, part, desk.now()).await? {
+            return Err(advise(
+                "a file of this article is still on its way",
+                "adopt it once `article show` says that its files are here",
+            )
+            .into());
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Answers kept drawn and compressed, around all routes of one listener.
 //!
 //! A listener has a cache of its own, so that nothing drawn for one network can be shown on another (rule 2). What is
-//! kept is shown only in the [`Edition`] of the site's data it was drawn from, so that a withdrawn article is gone at
+//! kept is shown only in the [`Edition`](crate::journal::Edition) of the site's data it was drawn from, so that a withdrawn article is gone at
 //! the next request (rule 3); see [`super::fresh`]. Only text that anybody may have for the asking is kept: answers
 //! 200 to a plain GET, of known length. Whatever a route marks `no-store` is not.
 
