@@ -41,7 +41,7 @@ pub fn plain_text(html: &str) -> String {
             let length = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
             if BLOCKS.contains(&&name[..length]) {
                 text.push('\n');
-            } else if matches!(&name[..length], "td" | "th") {
+            } else if matches!(&name[..length], "td" | "th") && !rest.starts_with("</") {
                 text.push(' ');
             }
             rest = rest.get(end + 1..).unwrap_or_default();
