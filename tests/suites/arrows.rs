@@ -57,6 +57,7 @@ fn small_tree() -> Tree {
         ("node/src/content/article.rs", "use super::Record;\nuse crate::content::column;"),
         ("node/src/ingest.rs", "use crate::{content, journal, store, wire, clock};"),
         ("node/src/journal.rs", "use crate::{entry, store::Tx, sync::filter::Filter};"),
+        ("node/src/blobs.rs", "use crate::store::Tx;"),
         ("node/src/sync.rs", "use crate::heights::Heights;"),
         (
             "node/src/link/mod.rs",
@@ -118,6 +119,7 @@ const FORBIDDEN: &[(&str, &str, usize, &str)] = &[
     ("node/src/store/pool.rs", "use crate::sync::State;", 1, "lianbo_node::sync::State"),
     ("node/src/store/pool.rs", "use crate::ingest::Door;", 1, "lianbo_node::ingest::Door"),
     ("node/src/journal.rs", "use crate::sync::State;", 1, "lianbo_node::sync::State"),
+    ("node/src/blobs.rs", "use crate::content::files;", 1, "lianbo_node::content::files"),
     ("node/src/journal.rs", "use crate::content::Record;", 1, "lianbo_node::content::Record"),
     ("node/src/content/article.rs", "use crate::web::Page;", 1, "lianbo_node::web::Page"),
     ("node/src/content/article.rs", "use crate::link::Link;", 1, "lianbo_node::link::Link"),

@@ -356,7 +356,7 @@ mod tests {
         let connector = Connector::new(own(&ca), Some(HUB), None, WAIT);
         let mut client = client(server.addr, connector).await.unwrap();
         let answer = client.join(JoinRequest::default()).await.unwrap().into_inner();
-        assert_eq!(answer.unit_name, SITE.to_string());
+        assert_eq!(answer.unit_name, format!("lianbo:site:{SITE}"));
 
         let mut waiting = client.clone();
         let (status, ()) = tokio::join!(waiting.renew(RenewRequest::default()), async {
@@ -437,7 +437,7 @@ mod tests {
         let mut client =
             client(server.addr, Connector::new(own(&ca), Some(HUB), via, WAIT)).await.unwrap();
         let answer = client.join(JoinRequest::default()).await.unwrap().into_inner();
-        assert_eq!(answer.unit_name, SITE.to_string());
+        assert_eq!(answer.unit_name, format!("lianbo:site:{SITE}"));
         drop(client);
         server.stop().await;
         let request = through.await.unwrap().to_lowercase();

@@ -125,7 +125,8 @@ async fn dress(State(dressing): State<Dressing>, request: Request, next: Next) -
         }
     }
     let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, dressing.policy);
+    // A file brings a stricter policy of its own.
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(dressing.policy);
     for (name, value) in HEADERS {
         // A file brings a stricter policy of its own.
         headers.entry(name).or_insert(HeaderValue::from_static(value));

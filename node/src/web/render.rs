@@ -59,19 +59,24 @@ fn plain(text: &str) -> String {
     format!("<pre>{}</pre>", ammonia::clean_text(text))
 }
 
-/// `h1` to `h2` and so on, in HTML that was cleaned: there `<` always begins a tag, but in an attribute, where
-/// a changed digit harms nobody.
+/// The highest headings become `h2` and the others follow, in HTML that was cleaned: there `<` always begins a tag, but
+/// in an attribute, where a changed digit harms nobody.
 fn lower_headings(html: String) -> String {
     let mut bytes = html.into_bytes();
+    let mut levels = Vec::new();
     let mut at = 0;
     while at + 3 < bytes.len() {
         if bytes[at] == b'<' {
             let name = if bytes[at + 1] == b'/' { at + 2 } else { at + 1 };
-            if let [b'h' | b'H', level @ b'1'..=b'5', b'>' | b' ', ..] = &mut bytes[name..] {
-                *level += 1;
+            if let [b'h' | b'H', b'1'..=b'6', b'>' | b' ', ..] = &bytes[name..] {
+                levels.push(name + 1);
             }
         }
         at += 1;
+    }
+    let highest = levels.iter().map(|at| bytes[*at]).min().unwrap_or(b'2');
+    for at in levels {
+        bytes[at] = (bytes[at] + b'2' - highest).min(b'6');
     }
     // Digits took the place of digits.
     String::from_utf8(bytes).unwrap_or_default()

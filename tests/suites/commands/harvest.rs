@@ -87,9 +87,9 @@ fn a_province_takes_over_what_is_published_until_it_is_revoked() {
     assert!(hub.run(&["revoke", "province", "--reason", "再次"]).fails(1).contains("already"));
     assert_eq!(hub.run(&["harvesters", "--json"]).json()[0]["revoked"], "合同到期");
     let refused = loop {
-        // A serving hub looks within a second.
+        // A serving hub looks within a second; what is cut off in the middle of a call is not told why.
         let done = province.run(&into);
-        if done.code != 0 {
+        if done.code != 0 && !done.err.contains("cannot be reached") {
             break done;
         }
     };
