@@ -27,7 +27,6 @@ async fn the_port_for_sites_withstands_hostile_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-#[ignore = "not steady yet: pipelined requests and idle connections; run it by name with --run-ignored"]
 async fn the_ports_for_pages_and_figures_withstand_hostile_visitors() {
     scenario::run(pages::scenarios()).await;
 }

@@ -8,7 +8,7 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -43,6 +43,8 @@ fn policy(frame: &Frame) -> HeaderValue {
         .unwrap_or(HeaderValue::from_static(POLICY))
 }
 
+/// When one who finds the site busy may come back, in seconds.
+const LATER: &str = "5";
 /// Sent with every answer.
 const HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -69,8 +71,15 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
+/// Among the extensions of a request: too many wait for the same page, it is told to come back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crowded;
+
 /// Refuses what no page wants, before any route looks at it.
 async fn bound(State(asks): State<bool>, request: Request, next: Next) -> Response {
+    if request.extensions().get::<Crowded>().is_some() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let asked = asks && *request.method() == Method::POST && names_file(request.uri().path());
     if !asked && !matches!(*request.method(), Method::GET | Method::HEAD) {
         let allowed = [(ALLOW, HeaderValue::from_static("GET, HEAD"))];
@@ -118,6 +127,9 @@ async fn dress(State(dressing): State<Dressing>, request: Request, next: Next) -
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(LATER));
+        }
         if status == StatusCode::METHOD_NOT_ALLOWED
             && let Some(allow) = allow
         {

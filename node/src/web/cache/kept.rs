@@ -20,6 +20,8 @@ use crate::web::views::Viewed;
 /// An answer to everybody who asks for one address.
 #[derive(Debug)]
 pub(super) struct Kept {
+    /// It shows all that was committed before.
+    as_of: Instant,
     edition: Edition,
     /// Not shown from then on, changed or not.
     until: Option<Instant>,
@@ -40,9 +42,14 @@ struct Form {
 }
 
 impl Kept {
-    /// Keeps what was drawn in `edition`. Takes both forms over from `before` if the text is the same, so that slow
-    /// readers of many editions hold it once.
-    pub(super) fn make(edition: Edition, head: &Parts, body: Bytes, before: Option<&Self>) -> Self {
+    /// Keeps what was drawn in `edition`, begun at `as_of`. Takes both forms over from `before` if the text is the same,
+    /// so that slow readers of many editions hold it once.
+    pub(super) fn make(
+        (as_of, edition): (Instant, Edition),
+        head: &Parts,
+        body: Bytes,
+        before: Option<&Self>,
+    ) -> Self {
         let headers = &head.headers;
         let hash = Hash::of(&body);
         let (body, packed) = match before {
@@ -56,6 +63,7 @@ impl Kept {
         };
         let name = &hash.to_string()[..32];
         Self {
+            as_of,
             edition,
             until: head
                 .extensions
@@ -71,6 +79,11 @@ impl Kept {
     /// Whether it may be shown in `edition`.
     pub(super) fn stands(&self, edition: Edition) -> bool {
         self.edition == edition && self.until.is_none_or(|until| Instant::now() < until)
+    }
+
+    /// Whether it may be shown to one who asked at `came`, whatever was committed since.
+    pub(super) fn answers(&self, came: Instant) -> bool {
+        self.as_of >= came
     }
 
     /// What it takes in memory.

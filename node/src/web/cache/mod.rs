@@ -17,7 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, VARY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, VARY,
 };
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -25,11 +25,12 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::future::{BoxFuture, Either, FutureExt as _, Ready, ready};
 use moka::sync::Cache;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower::Service;
 
 use self::kept::Kept;
 use super::fresh::Fresh;
+use super::guard::Crowded;
 use super::views::{Viewed, Views, is_program};
 use crate::scope::Scope;
 
@@ -41,7 +42,7 @@ const LARGEST: u64 = 4 << 20;
 const IDLE: Duration = Duration::from_mins(10);
 /// Answers drawn at the same time, at most. One address is drawn by one at a time; the others wait for it.
 const DRAWERS: usize = 8;
-/// Longest wait for who draws the same.
+/// Longest wait for who draws the same. Then it is told to come back: drawing for each of a crowd ends nowhere.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// A route's word, among the extensions of its answer: drawn anew after so long even if nothing changed.
@@ -122,20 +123,27 @@ impl Shared {
         answer
     }
 
-    async fn answer(&self, request: Request<Body>) -> Response {
+    async fn answer(&self, mut request: Request<Body>) -> Response {
+        let came = Instant::now();
         let Some(address) = address(&request).map(str::to_owned) else {
             return self.draw(request).await;
         };
         let turn = &self.drawing[self.turn(&address)];
         let Ok(_turn) = timeout(WAIT, turn.lock()).await else {
+            request.extensions_mut().insert(Crowded);
             return self.draw(request).await;
         };
+        // All who came before it was begun share what one of them drew, however fast the data change.
+        let before = self.kept.get(&address);
+        if let Some(kept) = before.as_ref().filter(|kept| kept.answers(came)) {
+            return self.tell(kept, request.method(), request.headers());
+        }
+        let as_of = Instant::now();
         // The edition first, the page then: a page may be newer than the edition it is kept for, never older.
         let Ok(edition) = self.fresh.edition().await else {
             // The routes say what is the matter.
             return self.draw(request).await;
         };
-        let before = self.kept.get(&address);
         if let Some(kept) = before.as_ref().filter(|kept| kept.stands(edition)) {
             return self.tell(kept, request.method(), request.headers());
         }
@@ -151,7 +159,7 @@ impl Shared {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
         // Compressing a long text holds nobody up.
-        let make = move || Kept::make(edition, &head, body, before.as_deref());
+        let make = move || Kept::make((as_of, edition), &head, body, before.as_deref());
         let Ok(kept) = tokio::task::spawn_blocking(make).await else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };

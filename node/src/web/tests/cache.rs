@@ -1,18 +1,21 @@
 //! Answers kept: the same bytes, and never older than what is true.
 
 use std::io::Read as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    RETRY_AFTER, VARY,
 };
 use axum::http::{HeaderName, Method, Request, StatusCode};
 use bytes::Bytes;
+use tokio::sync::{Notify, watch};
 use tower::ServiceExt as _;
 
-use super::world::{World, article, ask, column, get, id, pages, site_on};
+use super::world::{World, article, ask, column, context, get, id, pages, site_on};
 use crate::args;
 use crate::cli::{Desk, Output};
 use crate::content::Record;
@@ -24,6 +27,9 @@ use crate::scope::Audience;
 use crate::scope::Scope::{Internal, Organization, Public};
 use crate::store::Store;
 use crate::store::testing::TestDatabase;
+use crate::web::fresh::Fresh;
+use crate::web::page::Frame;
+use crate::web::{Views, cache, guard};
 
 async fn get_with(
     pages: &Router,
@@ -215,5 +221,65 @@ async fn many_who_ask_at_once_get_one_page() {
         assert_eq!(*answer, answers[0]);
     }
     assert!(answers[0].body.contains("甲标题"));
+    world.close().await;
+}
+
+/// Pages of one route that is drawn by `draw`, with the cache before it.
+fn drawn_by<F>(
+    world: &World,
+    draw: impl Fn(watch::Sender<i64>) -> F + Clone + Send + Sync + 'static,
+) -> Router
+where
+    F: Future<Output = String> + Send + 'static,
+{
+    let (end, ended) = watch::channel(0);
+    let routes = Router::new().route("/", axum::routing::get(move || draw(end.clone())));
+    let frame = Frame::plain(&context(&world.hub, "武县党建网", Public, true));
+    let fresh = Fresh::new(world.hub.store.clone(), ended);
+    cache::around(guard::guard(routes, frame, false), fresh, Views::default(), Public)
+}
+
+#[tokio::test]
+async fn a_crowd_is_answered_with_two_drawings_however_fast_the_data_change() {
+    let world = World::new().await;
+    let drawings = Arc::new(AtomicU32::new(0));
+    let count = drawings.clone();
+    let pages = drawn_by(&world, move |end| {
+        let drawn = count.fetch_add(1, Ordering::Relaxed) + 1;
+        async move {
+            // No page is ever of the latest edition.
+            end.send_modify(|end| *end += 1_000);
+            tokio::task::yield_now().await;
+            format!("drawn {drawn}")
+        }
+    });
+    let crowd = futures_util::future::join_all((0..50).map(|_| get(&pages, "/"))).await;
+    assert_eq!(crowd[0].body, "drawn 1");
+    for late in &crowd[1..] {
+        assert_eq!(late.body, "drawn 2");
+    }
+    assert_eq!(get(&pages, "/").await.body, "drawn 3", "who comes later sees what came later");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn who_waits_too_long_for_a_page_is_told_to_come_back() {
+    let world = World::new().await;
+    let begun = Arc::new(Notify::new());
+    let beginning = begun.clone();
+    let pages = drawn_by(&world, move |_| {
+        beginning.notify_one();
+        std::future::pending()
+    });
+    let first = pages.clone();
+    let first = tokio::spawn(async move { get(&first, "/").await });
+    begun.notified().await;
+    tokio::time::pause();
+    let second = get(&pages, "/").await;
+    assert_eq!(second.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(second.headers[RETRY_AFTER], "5");
+    assert!(second.body.contains("现在有些忙"));
+    tokio::time::resume();
+    first.abort();
     world.close().await;
 }
