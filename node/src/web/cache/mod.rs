@@ -17,7 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, VARY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, VARY,
 };
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -42,8 +42,9 @@ const LARGEST: u64 = 4 << 20;
 const IDLE: Duration = Duration::from_mins(10);
 /// Answers drawn at the same time, at most. One address is drawn by one at a time; the others wait for it.
 const DRAWERS: usize = 8;
-/// Longest wait for who draws the same. Then it is told to come back: drawing for each of a crowd ends nowhere.
-const WAIT: Duration = Duration::from_secs(10);
+/// Longest wait for who draws the same; half of what a drawing may take. Then it is told to come back: drawing for
+/// each of a crowd ends nowhere.
+const WAIT: Duration = Duration::from_secs(5);
 
 /// A route's word, among the extensions of its answer: drawn anew after so long even if nothing changed.
 #[derive(Clone, Copy, Debug)]

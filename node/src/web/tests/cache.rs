@@ -271,15 +271,18 @@ async fn who_waits_too_long_for_a_page_is_told_to_come_back() {
         beginning.notify_one();
         std::future::pending()
     });
-    let first = pages.clone();
-    let first = tokio::spawn(async move { get(&first, "/").await });
-    begun.notified().await;
-    tokio::time::pause();
-    let second = get(&pages, "/").await;
+    let second = async {
+        begun.notified().await;
+        tokio::time::pause();
+        get(&pages, "/").await
+    };
+    let second = tokio::select! {
+        second = second => second,
+        first = get(&pages, "/") => panic!("nobody drew it: {first:?}"),
+    };
     assert_eq!(second.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(second.headers[RETRY_AFTER], "5");
     assert!(second.body.contains("现在有些忙"));
     tokio::time::resume();
-    first.abort();
     world.close().await;
 }
