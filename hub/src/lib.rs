@@ -1,6 +1,7 @@
 //! What a site needs to have others beneath it: enrolment, the sync service, duties, oversight.
 
 pub mod acks;
+mod aead;
 mod alike;
 mod bench;
 pub mod cli;

@@ -6,11 +6,11 @@ use std::fmt;
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chacha20poly1305::ChaCha20Poly1305;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use lianbo_node::entry::SiteId;
 use rand::{CryptoRng, RngExt};
 use zeroize::{Zeroize, Zeroizing};
+
+use crate::aead::{self, KEY, NONCE};
 
 const BEGIN: &str = "-----BEGIN LIANBO RECOVERY FILE-----";
 const END: &str = "-----END LIANBO RECOVERY FILE-----";
@@ -22,7 +22,6 @@ const MAX_TEXT: usize = 64 * 1024;
 /// What the binary form begins with; the last byte is the version.
 const MAGIC: [u8; 8] = *b"lbrecov\x01";
 const SALT: usize = 16;
-const NONCE: usize = 12;
 /// Magic, site, Argon2 parameters, salt, nonce: readable by anybody, bound to the rest as
 /// authenticated data.
 const HEADER: usize = MAGIC.len() + 16 + 12 + SALT + NONCE;
@@ -139,12 +138,11 @@ impl Recovery {
         }
         file.extend(salt);
         file.extend(nonce);
-        let plain = self.fields();
-        let sealed = cipher(passphrase, cost, &salt)?
-            .encrypt((&nonce).into(), Payload { msg: &plain, aad: &file })
-            // Fails only past 256 GiB.
-            .map_err(|_| RecoveryError::NoMemory)?;
-        file.extend(sealed);
+        let mut text = self.fields();
+        let tag = aead::seal(&*key(passphrase, cost, &salt)?, nonce, &file, &mut text)
+            .ok_or(RecoveryError::NoMemory)?;
+        file.extend(&*text);
+        file.extend(tag);
         file.extend(check(&file));
         Ok(armour(self.site, &file))
     }
@@ -172,11 +170,10 @@ impl Recovery {
         if cost.0 > MAX_COST.0 || cost.1 > MAX_COST.1 || cost.2 > MAX_COST.2 {
             return Err(RecoveryError::Unreasonable);
         }
-        let plain = cipher(passphrase, cost, &salt)?
-            .decrypt((&nonce).into(), Payload { msg: sealed, aad: header })
-            .map(Zeroizing::new)
-            .map_err(|_| RecoveryError::WrongPassphrase)?;
-        let mut fields = Fields(&plain);
+        let mut sealed = Zeroizing::new(sealed.to_vec());
+        let plain = aead::open(&*key(passphrase, cost, &salt)?, nonce, header, &mut sealed)
+            .ok_or(RecoveryError::WrongPassphrase)?;
+        let mut fields = Fields(plain);
         Ok(Self {
             site,
             site_key_pem: Zeroizing::new(fields.text()?),
@@ -220,18 +217,18 @@ impl Fields<'_> {
     }
 }
 
-fn cipher(
+fn key(
     passphrase: &str,
     cost: (u32, u32, u32),
     salt: &[u8; SALT],
-) -> Result<ChaCha20Poly1305, RecoveryError> {
-    let mut key = Zeroizing::new([0; 32]);
+) -> Result<Zeroizing<[u8; KEY]>, RecoveryError> {
+    let mut key = Zeroizing::new([0; KEY]);
     let params = Params::new(cost.0, cost.1, cost.2, Some(key.len()))
         .map_err(|_| RecoveryError::Unreasonable)?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(normalise(passphrase).as_bytes(), salt, &mut key[..])
         .map_err(|_| RecoveryError::NoMemory)?;
-    Ok(ChaCha20Poly1305::new((&*key).into()))
+    Ok(key)
 }
 
 fn check(file: &[u8]) -> [u8; CHECK] {

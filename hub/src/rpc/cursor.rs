@@ -1,16 +1,15 @@
 //! 游标: how far a link has read a journal, sealed so that a peer learns no counts from it.
 
 use bytes::Bytes;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use lianbo_node::entry::{Hash, RecordId};
 use lianbo_node::journal::{End, Meta};
 
+use crate::aead::{self, KEY, NONCE, TAG};
+
 const CONTEXT: &[u8] = b"lianbo.v1.cursor\0";
-const NONCE: usize = 12;
 /// journal 16, epoch 8, filter 32, position 8, rolling hash 32.
 const PLAIN: usize = 96;
-const SEALED: usize = NONCE + PLAIN + 16;
+const SEALED: usize = NONCE + PLAIN + TAG;
 
 /// A cursor, opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,29 +45,30 @@ impl Cursor {
     }
 
     /// Seals it. `nonce` is fresh randomness.
-    pub(crate) fn seal(&self, key: &[u8; 32], nonce: [u8; NONCE]) -> Bytes {
-        let mut plain = Vec::with_capacity(PLAIN);
-        plain.extend_from_slice(&self.journal.0);
-        plain.extend_from_slice(&self.epoch.to_be_bytes());
-        plain.extend_from_slice(&self.filter.0);
-        plain.extend_from_slice(&self.end.position.to_be_bytes());
-        plain.extend_from_slice(&self.end.rolling.0);
-        let cipher = ChaCha20Poly1305::new(Key::from_slice(key));
-        let payload = Payload { msg: &plain, aad: CONTEXT };
+    pub(crate) fn seal(&self, key: &[u8; KEY], nonce: [u8; NONCE]) -> Bytes {
+        let mut sealed = Vec::with_capacity(SEALED);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(&self.journal.0);
+        sealed.extend_from_slice(&self.epoch.to_be_bytes());
+        sealed.extend_from_slice(&self.filter.0);
+        sealed.extend_from_slice(&self.end.position.to_be_bytes());
+        sealed.extend_from_slice(&self.end.rolling.0);
         // Sealing a hundred bytes does not fail; an empty cursor would only make the peer read anew.
-        let sealed = cipher.encrypt(Nonce::from_slice(&nonce), payload).unwrap_or_default();
-        [&nonce[..], &sealed].concat().into()
+        match aead::seal(key, nonce, CONTEXT, &mut sealed[NONCE..]) {
+            Some(tag) => sealed.extend_from_slice(&tag),
+            None => sealed.clear(),
+        }
+        sealed.into()
     }
 
     /// Opens a sealed cursor; `None` where it was not sealed with this key.
-    pub(crate) fn open(key: &[u8; 32], sealed: &[u8]) -> Option<Self> {
+    pub(crate) fn open(key: &[u8; KEY], sealed: &[u8]) -> Option<Self> {
         if sealed.len() != SEALED {
             return None;
         }
-        let (nonce, sealed) = sealed.split_at(NONCE);
-        let cipher = ChaCha20Poly1305::new(Key::from_slice(key));
-        let payload = Payload { msg: sealed, aad: CONTEXT };
-        let plain = cipher.decrypt(Nonce::from_slice(nonce), payload).ok()?;
+        let (nonce, sealed) = sealed.split_first_chunk()?;
+        let mut sealed = sealed.to_vec();
+        let plain = aead::open(key, *nonce, CONTEXT, &mut sealed)?;
         Some(Self {
             journal: RecordId::from_slice(plain.get(..16)?)?,
             epoch: u64::from_be_bytes(plain.get(16..24)?.try_into().ok()?),
