@@ -99,7 +99,8 @@ impl Service {
         if open.cursors.len() > 2 {
             return Err(Status::invalid_argument("one cursor a lane"));
         }
-        let meta = self.hub.members().meta.clone();
+        let members = self.hub.members();
+        let meta = members.meta.clone();
         let terms = |lane| Terms::new(self.filter(&caller, lane, &subscriptions, open.refill));
         let (of_control, of_content) = (terms(Lane::Control), terms(Lane::Content));
         let (mut control, mut content) = (End::START, End::START);
@@ -120,6 +121,7 @@ impl Service {
             hub: self.hub.clone(),
             caller,
             meta,
+            members,
             tail,
             held,
             control: LaneState { terms: of_control, end: control, settle: true },

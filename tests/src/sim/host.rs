@@ -20,7 +20,6 @@ use lianbo_node::scope::Scope;
 use lianbo_node::store::Still;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 use tonic::transport::server::Connected;
 use turmoil::net::{TcpListener, TcpStream};
@@ -153,7 +152,6 @@ impl Connected for Line {
             not_after_ms: Some(i64::MAX),
             serial: None,
             addr: self.addr,
-            closed: CancellationToken::new(),
         }
     }
 }

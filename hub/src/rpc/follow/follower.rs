@@ -17,7 +17,7 @@ use tonic::Status;
 
 use super::{Said, lane_of};
 use crate::acks::Ack;
-use crate::hub::Hub;
+use crate::hub::{Hub, Members};
 use crate::rpc::WINDOW;
 use crate::rpc::caller::{Caller, later, no_longer_here, store_failed};
 use crate::rpc::pull::{BATCH, Terms, read};
@@ -50,6 +50,8 @@ pub(super) struct Follower<S> {
     pub(super) hub: Arc<Hub>,
     pub(super) caller: Caller,
     pub(super) meta: Meta,
+    /// Who belonged when that was last looked at.
+    pub(super) members: Arc<Members>,
     /// The end of the journal; also says when to look at the rest of the hub anew.
     pub(super) tail: watch::Receiver<End>,
     pub(super) held: Heights,
@@ -103,10 +105,14 @@ impl<S: Said> Follower<S> {
 
     /// A stream ends when another ceiling binds its reader, or the journal begins anew: its filter and its
     /// cursors are no good any more.
-    fn check_link(&self) -> Result<(), Status> {
+    fn check_link(&mut self) -> Result<(), Status> {
         let members = self.hub.members();
+        if Arc::ptr_eq(&members, &self.members) {
+            return Ok(());
+        }
         let now = self.caller.now(&members).ok_or_else(no_longer_here)?;
         if now.reader == self.caller.reader && members.meta.epoch == self.meta.epoch {
+            self.members = members;
             return Ok(());
         }
         Err(Status::aborted("what goes over this link has changed; call Hello"))

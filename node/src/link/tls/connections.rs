@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
 
 use super::Peer;
+use super::cut::Cut;
 
 /// How much a listener takes on.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,7 @@ struct Inner {
 struct Open {
     next: u64,
     /// `None`: callers without a certificate.
-    by_peer: HashMap<Option<Peer>, HashMap<u64, CancellationToken>>,
+    by_peer: HashMap<Option<Peer>, HashMap<u64, Arc<Cut>>>,
     /// Connections with a certificate.
     of_peers: usize,
     handshakes: HashMap<IpAddr, usize>,
@@ -72,22 +72,22 @@ impl Connections {
     /// Closes every connection of a site or a harvester, at once; says how many there were. New ones are refused
     /// elsewhere, call by call: record the revocation first, then close.
     pub fn close(&self, peer: impl Into<Peer>) -> usize {
-        let tokens: Vec<_> = match self.0.open().by_peer.get(&Some(peer.into())) {
+        let cuts: Vec<_> = match self.0.open().by_peer.get(&Some(peer.into())) {
             Some(connections) => connections.values().cloned().collect(),
             None => return 0,
         };
-        for token in &tokens {
-            token.cancel();
+        for cut in &cuts {
+            cut.off();
         }
-        tokens.len()
+        cuts.len()
     }
 
     /// Closes everything: the hard stop after the soft one.
     pub fn close_all(&self) {
-        let tokens: Vec<_> =
+        let cuts: Vec<_> =
             self.0.open().by_peer.values().flat_map(HashMap::values).cloned().collect();
-        for token in tokens {
-            token.cancel();
+        for cut in cuts {
+            cut.off();
         }
     }
 
@@ -143,9 +143,9 @@ impl Connections {
         let id = open.next;
         open.next += 1;
         open.of_peers += usize::from(peer.is_some());
-        let token = CancellationToken::new();
-        open.by_peer.entry(peer).or_default().insert(id, token.clone());
-        Some(Registration { inner: Arc::clone(&self.0), peer, id, token })
+        let cut = Arc::<Cut>::default();
+        open.by_peer.entry(peer).or_default().insert(id, cut.clone());
+        Some(Registration { inner: Arc::clone(&self.0), peer, id, cut })
     }
 }
 
@@ -162,7 +162,7 @@ pub(super) struct Registration {
     inner: Arc<Inner>,
     peer: Option<Peer>,
     id: u64,
-    pub(super) token: CancellationToken,
+    pub(super) cut: Arc<Cut>,
 }
 
 impl Drop for Registration {
@@ -222,11 +222,11 @@ mod tests {
             (connections.register(Some(A)).unwrap(), connections.register(Some(A)).unwrap());
         let b = connections.register(Some(B)).unwrap();
         assert_eq!(connections.close(A), 2);
-        assert!(a1.token.is_cancelled() && a2.token.is_cancelled() && !b.token.is_cancelled());
+        assert!(a1.cut.is_off() && a2.cut.is_off() && !b.cut.is_off());
         drop((a1, a2));
         assert_eq!((connections.count(), connections.close(A)), (1, 0));
         connections.close_all();
-        assert!(b.token.is_cancelled());
+        assert!(b.cut.is_off());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod client;
 mod connections;
+mod cut;
 mod files;
 mod incoming;
 mod info;

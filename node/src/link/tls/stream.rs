@@ -11,10 +11,10 @@ use tokio::net::TcpStream;
 use tokio::task::coop::poll_proceed;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
 use super::connections::Registration;
+use super::cut::cut_off;
 use super::{BadCertificate, CertInfo, Connections, Peer, certificate_info};
 
 /// How long a connection without a certificate may stand: its places are few.
@@ -38,21 +38,16 @@ pub struct PeerInfo {
     pub serial: Option<Vec<u8>>,
     /// The caller's address.
     pub addr: SocketAddr,
-    /// Cancelled when the connection is cut off, for handlers that wait on something else.
-    pub closed: CancellationToken,
 }
 
 /// A TLS connection of a listener. Every read and write fails once the registry has closed it.
 pub struct ServerStream {
     tls: TlsStream<TcpStream>,
     peer: PeerInfo,
-    // One waiter for each half, so that neither takes the other's waker.
-    cut_read: Pin<Box<WaitForCancellationFutureOwned>>,
-    cut_write: Pin<Box<WaitForCancellationFutureOwned>>,
     // Nobody needs long to join.
     leaves: Option<Pin<Box<Sleep>>>,
     // Dropped with the stream: leaves the registry.
-    _registration: Registration,
+    registration: Registration,
 }
 
 impl std::fmt::Debug for ServerStream {
@@ -88,19 +83,15 @@ impl ServerStream {
             return Err(NotTaken::Nobody);
         }
         let registration = connections.register(named).ok_or(NotTaken::TooMany)?;
-        let closed = registration.token.clone();
         let peer = PeerInfo {
             peer: named,
             not_before_ms: info.as_ref().map(|info| info.not_before_ms),
             not_after_ms: info.as_ref().map(|info| info.not_after_ms),
             serial: info.map(|CertInfo { serial, .. }| serial),
             addr,
-            closed: closed.clone(),
         };
-        let cut_read = Box::pin(closed.clone().cancelled_owned());
-        let cut_write = Box::pin(closed.cancelled_owned());
         let leaves = named.is_none().then(|| Box::pin(tokio::time::sleep(ANONYMOUS_FOR)));
-        Ok(Self { tls, peer, cut_read, cut_write, leaves, _registration: registration })
+        Ok(Self { tls, peer, leaves, registration })
     }
 
     /// Who is at the other end.
@@ -117,28 +108,13 @@ impl Connected for ServerStream {
     }
 }
 
-fn cut_off() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, "closed by this side")
-}
-
-/// Fails once the connection is cut off; otherwise sees to it that the task wakes when it is.
-fn check(
-    cut: &mut Pin<Box<WaitForCancellationFutureOwned>>,
-    cx: &mut Context<'_>,
-) -> io::Result<()> {
-    match cut.as_mut().poll(cx) {
-        Poll::Ready(()) => Err(cut_off()),
-        Poll::Pending => Ok(()),
-    }
-}
-
 impl AsyncRead for ServerStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        check(&mut self.cut_read, cx)?;
+        self.registration.cut.check_read(cx)?;
         if self.leaves.as_mut().is_some_and(|leaves| leaves.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(cut_off()));
         }
@@ -155,18 +131,18 @@ impl AsyncWrite for ServerStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        check(&mut self.cut_write, cx)?;
+        self.registration.cut.check_write(cx)?;
         Pin::new(&mut self.tls).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        check(&mut self.cut_write, cx)?;
+        self.registration.cut.check_write(cx)?;
         Pin::new(&mut self.tls).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Once cut off, saying goodbye would wait on a peer that may not be reading.
-        check(&mut self.cut_write, cx)?;
+        self.registration.cut.check_write(cx)?;
         Pin::new(&mut self.tls).poll_shutdown(cx)
     }
 
@@ -175,7 +151,7 @@ impl AsyncWrite for ServerStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        check(&mut self.cut_write, cx)?;
+        self.registration.cut.check_write(cx)?;
         Pin::new(&mut self.tls).poll_write_vectored(cx, bufs)
     }
 

@@ -260,7 +260,6 @@ async fn closing_a_site_ends_reads_and_writes_that_are_waiting() {
     let pki = ca.site(SITE, NOW - DAY, NOW + DAY);
     let (server, client) = tokio::join!(incoming.next(), dial(addr, joined(&pki, clock(NOW))));
     let (server, mut client) = (server.unwrap().unwrap(), client.unwrap());
-    let closed = server.peer().closed.clone();
     let (mut read, mut write) = tokio::io::split(server);
     // A write that waits, because nobody reads at the other end, and a read that waits.
     let flood = async move {
@@ -283,7 +282,6 @@ async fn closing_a_site_ends_reads_and_writes_that_are_waiting() {
     for error in [flood, wait] {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
     }
-    assert!(closed.is_cancelled());
     assert_eq!(connections.count(), 0, "a dropped stream leaves the registry");
     let mut rest = Vec::new();
     let told = client.read_to_end(&mut rest).await.unwrap_err();
