@@ -20,7 +20,7 @@ use crate::hub::Hub;
 use crate::tail::{encode, strip_withdrawn};
 
 /// Bytes of one batch, before compression.
-pub(super) const BATCH: usize = 512 * 1024;
+pub(super) const BATCH: usize = 1024 * 1024;
 
 impl Service {
     pub(super) async fn answer_pull(
