@@ -29,6 +29,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) struct Crowd {
     receipts: UnboundedReceiver<Vec<Instant>>,
     batches: Arc<AtomicU64>,
+    commit: Duration,
     thread: JoinHandle<anyhow::Result<()>>,
     /// Its end tells the thread to let go.
     stop: oneshot::Sender<()>,
@@ -45,6 +46,8 @@ pub(super) struct Plan {
     pub(super) members: Vec<Member>,
     /// Heads of the entries whose receipt is noted, in the order in which they come.
     pub(super) awaited: Vec<Bytes>,
+    /// How long after its receipt each batch is acknowledged.
+    pub(super) commit: Duration,
 }
 
 /// What the followers share.
@@ -65,7 +68,7 @@ impl Crowd {
         let (connected, all_connected) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let batches = Arc::<AtomicU64>::default();
-        let counting = batches.clone();
+        let (counting, commit) = (batches.clone(), plan.commit);
         let thread = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let following = follow(plan, told, counting, connected);
@@ -80,7 +83,7 @@ impl Crowd {
             thread.await??;
             anyhow::bail!("the followers ended before all were connected");
         }
-        Ok(Self { receipts, batches, thread, stop })
+        Ok(Self { receipts, batches, commit, thread, stop })
     }
 
     /// When each follower got the next of the awaited entries.
@@ -93,11 +96,12 @@ impl Crowd {
         anyhow::bail!("the followers ended")
     }
 
-    /// Waits until nothing comes any more: the hub's own word on what it saw first follows each article.
+    /// Waits until nothing comes any more, and all is acknowledged: the hub's own word on what it saw first follows each
+    /// article.
     pub(super) async fn quiet(&self) {
         loop {
             let before = self.batches.load(Ordering::Relaxed);
-            tokio::time::sleep(QUIET).await;
+            tokio::time::sleep(self.commit + QUIET).await;
             if self.batches.load(Ordering::Relaxed) == before {
                 return;
             }
@@ -118,7 +122,7 @@ async fn follow(
     batches: Arc<AtomicU64>,
     connected: oneshot::Sender<()>,
 ) -> anyhow::Result<()> {
-    let Plan { hub, at, members, awaited } = plan;
+    let Plan { hub, at, members, awaited, commit } = plan;
     let (present, count) = (RefCell::new(Vec::new()), members.len());
     let shared = Rc::new(Shared { awaited, count, present, told, batches });
     let mut members = members.into_iter();
@@ -127,7 +131,7 @@ async fn follow(
         while connecting.len() < CONNECTING
             && let Some(member) = members.next()
         {
-            connecting.spawn_local(async move { Follower::open(hub, at, &member).await });
+            connecting.spawn_local(async move { Follower::open(hub, at, &member, commit).await });
         }
         let Some(follower) = connecting.join_next().await else { break };
         following.spawn_local(note(follower??, shared.clone()));

@@ -1,7 +1,7 @@
 //! One node publishes to many that follow: from its send to each follower's receipt. And before that: what each
 //! follower at rest costs the hub in memory.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -33,6 +33,10 @@ pub(crate) struct Options {
     /// Publishes of one run, each when all followers have the one before and nothing moves any more
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = super::count(1..=10_000))]
     publishes: usize,
+    /// Followers acknowledge so long after a receipt, as nodes do whose disks take it; 0 for at once, beside
+    /// which this machine does their work and the hub's
+    #[arg(long, value_name = "MS", default_value_t = 20)]
+    commit_ms: u64,
     /// Runs; the figures are medians
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = super::count(1..=100))]
     runs: usize,
@@ -49,9 +53,11 @@ struct Run {
 
 /// Measures it.
 pub(crate) async fn run(options: &Options, bench: &Bench) -> anyhow::Result<()> {
-    let Options { followers, publishes, runs } = *options;
+    let Options { followers, publishes, runs, commit_ms } = *options;
     let report = &bench.report;
-    report.note(&format!("{followers} followers, {runs} runs of {publishes} publishes"));
+    report.note(&format!(
+        "{followers} followers that commit in {commit_ms} ms, {runs} runs of {publishes} publishes"
+    ));
     enough_files(followers)?;
     let county = County::found(bench).await?;
     let mut members = county.members(followers + 1).await?;
@@ -67,6 +73,7 @@ pub(crate) async fn run(options: &Options, bench: &Bench) -> anyhow::Result<()> 
         at: hub.grpc,
         members,
         awaited: articles.iter().map(|article| article.head.clone()).collect(),
+        commit: Duration::from_millis(commit_ms),
     };
     let mut crowd = Crowd::gather(plan).await?;
     let (connecting, connecting_cpu) = (begun.elapsed().as_secs_f64(), hub.cpu_seconds()? - cpu);

@@ -1,7 +1,8 @@
 //! A follower as small as can be, so that what is measured is the hub: a connection with mutual TLS, and of HTTP/2
-//! (RFC 9113) the few frames that one stream takes, by hand. It decodes what comes and acknowledges it; it verifies
-//! and keeps nothing, which each real node does on a machine of its own.
+//! (RFC 9113) the few frames that one stream takes, by hand. It decodes what comes, and acknowledges it once the disk of
+//! a node would have it; it verifies and keeps nothing, which each real node does on a machine of its own.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::client::TlsStream;
 use tower::ServiceExt;
 
@@ -57,17 +59,29 @@ pub(super) struct Follower {
     frames: BytesMut,
     /// What was read of the next message.
     message: BytesMut,
+    /// What is on its way out.
+    out: BytesMut,
+    /// What will be acknowledged, and when.
+    due: VecDeque<(Instant, v1::LaneCursor)>,
+    commit: Duration,
 }
 
 impl Follower {
-    /// Connects, follows the column `news` of all siblings, takes all there is.
-    pub(super) async fn open(hub: SiteId, at: SocketAddr, member: &Member) -> anyhow::Result<Self> {
+    /// Connects, follows the column `news` of all siblings, takes all there is. Acknowledges each batch `commit` after
+    /// its receipt.
+    pub(super) async fn open(
+        hub: SiteId,
+        at: SocketAddr,
+        member: &Member,
+        commit: Duration,
+    ) -> anyhow::Result<Self> {
         let key = watch::channel(member.pki.certified_key()?).1;
         let config = Arc::new(joined_config(&member.pki.ca, key, Arc::new(SystemClock))?);
         let connector = Connector::new(config, Some(hub), None, PATIENCE);
         let io = connector.oneshot(format!("http://{at}").parse()?).await?.into_inner();
-        let mut follower = Self { io, frames: BytesMut::new(), message: BytesMut::new() };
-        follower.begin().await?;
+        let [frames, message, out] = [(); 3].map(|()| BytesMut::new());
+        let mut follower = Self { io, frames, message, out, due: VecDeque::new(), commit };
+        follower.begin()?;
         // Content comes last: its cursor says that all is said.
         loop {
             let batch = follower.receive().await?;
@@ -77,13 +91,27 @@ impl Follower {
         }
     }
 
-    /// The entries of the next batch, which is acknowledged.
+    /// The entries of the next batch; acknowledges meanwhile what is due.
     pub(super) async fn next(&mut self) -> anyhow::Result<Vec<Entry>> {
-        let batch = self.receive().await?;
-        Ok(decode_frame(&batch.frame)?)
+        loop {
+            let due = self.due.front().map(|(at, _)| *at);
+            tokio::select! {
+                biased;
+                batch = self.receive() => return Ok(decode_frame(&batch?.frame)?),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.acknowledge(),
+            }
+        }
     }
 
-    async fn begin(&mut self) -> anyhow::Result<()> {
+    /// Acknowledges what is due.
+    fn acknowledge(&mut self) {
+        let now = Instant::now();
+        while let Some((_, cursor)) = self.due.pop_front_if(|(at, _)| *at <= now) {
+            request(&mut self.out, Said::Ack(cursor));
+        }
+    }
+
+    fn begin(&mut self) -> anyhow::Result<()> {
         let mut out = BytesMut::from(PREFACE);
         let mut settings = BytesMut::new();
         settings.put_u16(INITIAL_WINDOW_SIZE);
@@ -110,23 +138,25 @@ impl Follower {
         let news = v1::Subscription { site: Bytes::new(), column: "news".to_owned() };
         let open = v1::FollowOpen { subscriptions: vec![news], ..v1::FollowOpen::default() };
         request(&mut out, Said::Open(open));
-        Ok(self.io.write_all(&out).await?)
+        self.out = out;
+        Ok(())
     }
 
-    /// The next batch, acknowledged.
+    /// The next batch, to be acknowledged. May be dropped while it waits: nothing is lost.
     async fn receive(&mut self) -> anyhow::Result<v1::FollowResponse> {
         loop {
+            while !self.out.is_empty() {
+                self.io.write_buf(&mut self.out).await?;
+            }
             if let Some(message) = self.message()? {
                 let batch = v1::FollowResponse::decode(message)?;
                 if !batch.cursor.is_empty() {
-                    let mut out = BytesMut::new();
-                    let cursor = batch.cursor.clone();
-                    request(&mut out, Said::Ack(v1::LaneCursor { lane: batch.lane, cursor }));
-                    self.io.write_all(&out).await?;
+                    let cursor = v1::LaneCursor { lane: batch.lane, cursor: batch.cursor.clone() };
+                    self.due.push_back((Instant::now() + self.commit, cursor));
                 }
                 return Ok(batch);
             }
-            while !self.frame().await? {
+            while !self.frame()? {
                 self.frames.reserve(READ);
                 let read = self.io.read_buf(&mut self.frames).await?;
                 anyhow::ensure!(read > 0, "the hub closed a follower's connection");
@@ -147,7 +177,7 @@ impl Follower {
     }
 
     /// Takes one frame; `false` where it is not whole yet.
-    async fn frame(&mut self) -> anyhow::Result<bool> {
+    fn frame(&mut self) -> anyhow::Result<bool> {
         let Some(mut head) = self.frames.get(..9) else { return Ok(false) };
         let length = usize::try_from(head.get_uint(3))?;
         let (kind, flags) = (head.get_u8(), head.get_u8());
@@ -156,21 +186,17 @@ impl Follower {
         }
         self.frames.advance(9);
         let payload = self.frames.split_to(length);
-        let mut answer = BytesMut::new();
         match kind {
             // Most messages are one frame: nothing to copy.
             DATA if self.message.is_empty() => self.message = payload,
             DATA => self.message.put_slice(&payload),
-            SETTINGS if flags & ACK == 0 => frame(&mut answer, SETTINGS, ACK, 0, &[]),
-            PING if flags & ACK == 0 => frame(&mut answer, PING, ACK, 0, &payload),
+            SETTINGS if flags & ACK == 0 => frame(&mut self.out, SETTINGS, ACK, 0, &[]),
+            PING if flags & ACK == 0 => frame(&mut self.out, PING, ACK, 0, &payload),
             HEADERS if flags & END_STREAM != 0 => {
                 anyhow::bail!("the hub ended a follower's stream")
             }
             RST_STREAM | GOAWAY => anyhow::bail!("the hub broke a follower's connection off"),
             _ => {}
-        }
-        if !answer.is_empty() {
-            self.io.write_all(&answer).await?;
         }
         Ok(true)
     }
