@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::append::Appender;
-use super::verify::{spread, verify_one};
+use super::verify::{read_back, spread};
 use super::{IngestError, Refusal, Verified, Written};
 use crate::args;
 use crate::content::Record;
@@ -116,7 +116,8 @@ async fn write_drafts(
         )));
     }
     let mut heads: Vec<Unsigned> = Vec::with_capacity(drafts.len());
-    let mut author = Author { lamport: own_lamport(appender.tx, meta).await?, tips: Vec::new() };
+    let lamport = own_lamport(appender.tx, meta).await?;
+    let mut author = Author { lamport, tips: Vec::new(), begun: Vec::new() };
     for draft in drafts {
         if let Some(start) = author.incarnation_start(appender, meta, draft.audience).await? {
             match author.head(appender, meta, identity, start).await? {
@@ -153,16 +154,19 @@ struct Unsigned {
     body: Bytes,
 }
 
-/// Signs. Read back as a peer will read it: what others would refuse must not be written here.
+/// Signs. Read back as a peer will read it, but for the signature just made: what others would refuse must not be
+/// written here.
 fn seal(identity: &Identity, it: Unsigned) -> Result<Verified, Refusal> {
     let signature = sign_head(identity.signing_key(), &it.head);
-    verify_one(Entry { head: it.head, signature, body: Some(it.body) })
+    read_back(Entry { head: it.head, signature, body: Some(it.body) })
 }
 
 /// Where this site's logs stand while one plan's drafts are sealed.
 struct Author {
     lamport: u64,
     tips: Vec<(LogId, u64, Option<Hash>)>,
+    /// To whom this life of the data has begun to speak.
+    begun: Vec<Audience>,
 }
 
 impl Author {
@@ -226,11 +230,13 @@ impl Author {
         meta: &Meta,
         audience: Audience,
     ) -> Result<Option<Draft>, StoreError> {
+        if self.begun.contains(&audience) {
+            return Ok(None);
+        }
+        self.begun.push(audience);
         let control =
             LogId { site: meta.site, incarnation: meta.incarnation, audience, lane: Lane::Control };
-        let begun = self.tips.iter().any(|(log, ..)| *log == control)
-            || appender.log_state(control).await?.height > 0;
-        if begun {
+        if appender.log_state(control).await?.height > 0 {
             return Ok(None);
         }
         let sql = "SELECT site, incarnation, scope, addressee, lane, height, tip FROM logs \

@@ -126,9 +126,16 @@ impl Tx {
             // Places without a number want their values every time they stand there.
             let times = if numbered { 1 } else { sql.matches("{keys}").count() };
             let args = key_values(chunk, count, times);
-            found.extend(self.all(&sql.replace("{keys}", &list), args).await?);
+            let sql = self.keys_first(sql).replace("{keys}", &list);
+            found.extend(self.all(&sql, args).await?);
         }
         Ok(found)
+    }
+
+    /// SQLite keeps no statistics here, and would rather read a whole table than look for 256 keys in its index: a
+    /// cross join keeps the order in which it is written. PostgreSQL knows better.
+    fn keys_first(&self, sql: &str) -> String {
+        if self.numbered() { sql.to_owned() } else { sql.replace(") k JOIN ", ") k CROSS JOIN ") }
     }
 
     /// Whether long lists of placeholders are numbered. SQLite takes `$1` for a name, and looks every name up from
@@ -186,6 +193,23 @@ fn tuples(width: usize, count: usize, numbered: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args;
+    use crate::store::testing::TestDatabase;
+
+    #[tokio::test]
+    async fn however_many_keys_are_looked_up_no_table_is_read_as_a_whole() {
+        let database = TestDatabase::sqlite().await;
+        let mut tx = database.store.read().await.unwrap();
+        let sql = "EXPLAIN QUERY PLAN SELECT r.position, e.body FROM ({keys}) k \
+                   JOIN article_revisions r ON r.site = k.column1 AND r.id = k.column2 \
+                   JOIN entries e ON e.position = r.position WHERE r.carrier_hash = r.hash";
+        for count in [2, 16, 256] {
+            let keys = (0..count).map(|_| args![vec![1_u8], vec![2_u8]]).collect();
+            let plan = tx.select_in(sql, keys).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|row| row.get(3).unwrap()).collect();
+            assert!(plan.iter().any(|it| it.starts_with("SEARCH r ")), "{count} keys: {plan:#?}");
+        }
+    }
 
     #[test]
     fn places_are_numbered_through() {
