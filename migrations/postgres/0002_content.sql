@@ -124,14 +124,12 @@ CREATE TABLE article_revisions (
     unit_code      TEXT   NOT NULL,
     unit_name      TEXT   NOT NULL,
     first_seen_ms  BIGINT,
-    position       BIGINT NOT NULL,
-    received_ms    BIGINT NOT NULL,
-    PRIMARY KEY (hash, carrier_hash)
+    position       BIGINT NOT NULL PRIMARY KEY,
+    received_ms    BIGINT NOT NULL
 );
 
 CREATE INDEX article_revisions_by_id ON article_revisions (site, id);
-CREATE INDEX article_revisions_by_carrier ON article_revisions (carrier_hash);
-CREATE INDEX article_revisions_by_position ON article_revisions (position);
+CREATE UNIQUE INDEX article_revisions_by_carrier ON article_revisions (carrier_hash);
 CREATE INDEX article_revisions_by_date ON article_revisions (published_ms, hash, carrier_hash);
 
 -- Notices and their copies, likewise.
@@ -151,14 +149,12 @@ CREATE TABLE notices (
     issued_ms      BIGINT NOT NULL,
     unit_code      TEXT   NOT NULL,
     unit_name      TEXT   NOT NULL,
-    position       BIGINT NOT NULL,
-    received_ms    BIGINT NOT NULL,
-    PRIMARY KEY (hash, carrier_hash)
+    position       BIGINT NOT NULL PRIMARY KEY,
+    received_ms    BIGINT NOT NULL
 );
 
 CREATE INDEX notices_by_id ON notices (site, id);
-CREATE INDEX notices_by_carrier ON notices (carrier_hash);
-CREATE INDEX notices_by_position ON notices (position);
+CREATE UNIQUE INDEX notices_by_carrier ON notices (carrier_hash);
 CREATE INDEX notices_by_date ON notices (issued_ms, hash, carrier_hash);
 
 -- Units' words on notices; per unit and stage the first, by (lamport, hash), counts.
