@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use super::cache::GoodFor;
 use super::error::PageError;
 use super::file::file_href;
-use super::page::{Badge, Frame, column_href, draw, unit, unit_href};
+use super::page::{Badge, Frame, Link, column_href, draw, unit, unit_href};
 use super::pictures::{Files, Shown};
 use super::render::render_with;
 use super::tags::{ColumnTags, beginning};
@@ -19,6 +19,7 @@ use super::{WebContext, date};
 use crate::content::article::{self, ArticleLine, TextFormat};
 use crate::content::files::{self, Attached};
 use crate::entry::{RecordId, SiteId};
+use crate::store::Tx;
 
 /// How old the count of readings on a page may be.
 const COUNTED: Duration = Duration::from_mins(1);
@@ -46,6 +47,8 @@ struct ArticlePage {
     /// When a hub first saw it, where the reader would not guess it from the date.
     first_seen: Option<String>,
     badge: Badge,
+    /// What was made from it, as far as the reader may see.
+    adopted: Vec<Link>,
     revisions: Vec<RevisionRow>,
     body: String,
     files: Vec<FileRow>,
@@ -118,6 +121,7 @@ pub(super) async fn article(
     let column_href = column_href(line.site, &line.column);
     let views = article::views(&mut tx, context.reader(), site, id).await?;
     let frame = Frame::load(context, &mut tx, column_href.clone()).await?;
+    let adopted = adopted(context, &mut tx, &line).await?;
     drop(tx);
     let shown = attached.iter().map(|it| (it.name.clone(), shown(&line, it))).collect();
     let body = draw_text(found.format, found.text, shown).await?;
@@ -152,6 +156,7 @@ pub(super) async fn article(
             .map(date::words)
             .filter(|seen| *seen != date::words(line.published_ms)),
         badge: line.scope.into(),
+        adopted,
         title: line.title,
         source: line.source,
         author: line.author,
@@ -162,6 +167,22 @@ pub(super) async fn article(
         files,
     })?;
     Ok((Extension(GoodFor(COUNTED)), Extension(Viewed(site, id)), page))
+}
+
+/// What was made from a unit's own article, on the unit's own pages: there its authors look.
+async fn adopted(
+    context: &WebContext,
+    tx: &mut Tx,
+    line: &ArticleLine,
+) -> Result<Vec<Link>, PageError> {
+    if context.units || line.site != context.site {
+        return Ok(Vec::new());
+    }
+    let standings = article::standings(tx, context.reader(), line.site, &[line.id]).await?;
+    let adopted = standings.into_values().flat_map(|it| it.adopted);
+    Ok(adopted
+        .map(|it| Link { href: format!("/article/{}/{}", it.site, it.id), name: it.title })
+        .collect())
 }
 
 /// The ids in an address; anything but two ids as we write them names nothing.

@@ -2,8 +2,9 @@
 
 use axum::http::StatusCode;
 
-use super::world::{World, article, column, get, id, notice};
+use super::world::{World, article, column, get, id, marked, notice};
 use crate::content::Record;
+use crate::content::article::{Article, Origin};
 use crate::content::site::{Revocation, set_at_once};
 use crate::scope::Audience;
 use crate::scope::Scope::{Internal, Organization, Public};
@@ -141,5 +142,30 @@ async fn only_units_have_pages_and_each_has_one_address() {
         assert!(!set_at_once(&mut tx, code, false).await.unwrap(), "{code}");
     }
     drop(tx);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_unit_sees_on_its_own_page_that_its_piece_was_adopted_as_far_as_its_readers_may() {
+    let world = World::new().await;
+    let hash = world.unit_says(Public, article(1, "dongtai", "甲")).await;
+    let unit = world.unit.identity.site;
+    let made = |seed, title: &str| {
+        let origin = Some(Origin { site: unit, id: id(1), hash });
+        Record::Article(Article { origin, ..marked(seed, "dongtai", title) })
+    };
+    world.hub_says(Public, made(2, "公开采用")).await;
+    world.hub_says(Internal, made(3, "部内采用")).await;
+    world.unit_hears().await;
+    let path = format!("/article/{unit}/{}", id(1));
+    let (inside, outside) = (world.node_pages(Internal), world.node_pages(Public));
+    let shown = get(&inside, &path).await.body;
+    assert!(shown.contains("上级采用") && shown.contains("公开采用标题"));
+    assert!(shown.contains("部内采用标题"));
+    let shown = get(&outside, &path).await.body;
+    assert!(shown.contains("公开采用标题") && !shown.contains("部内采用"));
+    let made_of_it = world.article_path(id(2));
+    assert!(shown.contains(&format!("<a href=\"{made_of_it}\">")));
+    assert_eq!(get(&outside, &made_of_it).await.status, StatusCode::OK);
     world.close().await;
 }

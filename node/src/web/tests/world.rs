@@ -23,9 +23,9 @@ use crate::content::site::{Enrolment, Unit};
 use crate::entry::{Entry, Hash, RecordId};
 use crate::identity::Identity;
 use crate::ingest::{Draft, Origin};
-use crate::journal::Meta;
+use crate::journal::{Meta, Pins};
 use crate::lifecycle::{self, Site};
-use crate::scope::{Audience, Scope};
+use crate::scope::{Audience, Reader, Scope};
 use crate::store::Store;
 use crate::web::{Views, WebContext, router};
 
@@ -99,6 +99,18 @@ impl World {
 
     pub(super) async fn unit_says(&self, scope: Scope, record: Record) -> Hash {
         self.unit_says_to(Audience::all(scope), record).await
+    }
+
+    /// All the hub said comes down to the unit.
+    pub(super) async fn unit_hears(&self) {
+        let (site, hub) = (self.unit.identity.site, &self.hub.identity);
+        let mut tx = self.unit.store.write().await.unwrap();
+        Pins::add(&mut tx, hub.site, hub.public(), true).await.unwrap();
+        tx.commit().await.unwrap();
+        let reader = Reader::site(site, Scope::Internal, Scope::Internal);
+        let said = entries(&self.hub.store, 0).await;
+        let taken = self.unit.door.take(said, Origin::Above { reader }).await.unwrap();
+        assert_eq!(taken.refusals().collect::<Vec<_>>(), Vec::<&crate::ingest::Refusal>::new());
     }
 
     /// The hub takes a unit's article to a wider scope.
