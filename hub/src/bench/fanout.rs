@@ -33,9 +33,9 @@ pub(crate) struct Options {
     /// Publishes of one run, each when all followers have the one before and nothing moves any more
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = super::count(1..=10_000))]
     publishes: usize,
-    /// Followers acknowledge so long after a receipt, as nodes do whose disks take it; 0 for at once, beside
-    /// which this machine does their work and the hub's
-    #[arg(long, value_name = "MS", default_value_t = 20)]
+    /// Followers acknowledge so long after a receipt, as nodes do whose disks take it. At once if not given: then
+    /// this machine does their work and the hub's at the same time
+    #[arg(long, value_name = "MS", default_value_t = 0)]
     commit_ms: u64,
     /// Runs; the figures are medians
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = super::count(1..=100))]

@@ -1,6 +1,6 @@
 //! A follower as small as can be, so that what is measured is the hub: a connection with mutual TLS, and of HTTP/2
-//! (RFC 9113) the few frames that one stream takes, by hand. It decodes what comes, and acknowledges it once the disk of
-//! a node would have it; it verifies and keeps nothing, which each real node does on a machine of its own.
+//! (RFC 9113) the few frames that one stream takes, by hand. It decodes what comes and acknowledges it, if asked for as
+//! late as a node's disk would let it; it verifies and keeps nothing, which each real node does on a machine of its own.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -99,8 +99,7 @@ impl Service {
         if open.cursors.len() > 2 {
             return Err(Status::invalid_argument("one cursor a lane"));
         }
-        let members = self.hub.members();
-        let meta = members.meta.clone();
+        let meta = self.hub.members().meta.clone();
         let terms = |lane| Terms::new(self.filter(&caller, lane, &subscriptions, open.refill));
         let (of_control, of_content) = (terms(Lane::Control), terms(Lane::Content));
         let (mut control, mut content) = (End::START, End::START);
@@ -121,7 +120,8 @@ impl Service {
             hub: self.hub.clone(),
             caller,
             meta,
-            members,
+            // Whoever called may have been known otherwise then: it says what it wants later.
+            checked: None,
             tail,
             held,
             control: LaneState { terms: of_control, end: control, settle: true },

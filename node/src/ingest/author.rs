@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::append::Appender;
-use super::verify::{read_back, spread};
+use super::verify::{spread, verify_one};
 use super::{IngestError, Refusal, Verified, Written};
 use crate::args;
 use crate::content::Record;
@@ -154,11 +154,10 @@ struct Unsigned {
     body: Bytes,
 }
 
-/// Signs. Read back as a peer will read it, but for the signature just made: what others would refuse must not be
-/// written here.
+/// Signs. Read back as a peer will read it: what others would refuse must not be written here.
 fn seal(identity: &Identity, it: Unsigned) -> Result<Verified, Refusal> {
     let signature = sign_head(identity.signing_key(), &it.head);
-    read_back(Entry { head: it.head, signature, body: Some(it.body) })
+    verify_one(Entry { head: it.head, signature, body: Some(it.body) })
 }
 
 /// Where this site's logs stand while one plan's drafts are sealed.

@@ -28,26 +28,13 @@ pub struct Verified {
 
 /// Checks one entry.
 pub(super) fn verify_one(entry: Entry) -> Result<Verified, Refusal> {
-    check(entry, |entry, head| verify_head(head.key, &entry.head, &entry.signature))
-}
-
-/// Checks one that was signed here a moment ago: everything but its signature.
-pub(super) fn read_back(entry: Entry) -> Result<Verified, Refusal> {
-    check(entry, |_, _| Ok(()))
-}
-
-fn check(
-    entry: Entry,
-    signed: impl FnOnce(&Entry, &Head) -> Result<(), EntryError>,
-) -> Result<Verified, Refusal> {
     let head = decode_head(&entry.head)?;
     let place = Some((head.log, head.seq));
-    let checked = signed(&entry, &head).map_err(Refusal::from);
-    let checked = checked.and_then(|()| check_record(entry, head));
-    checked.map_err(|refusal| Refusal { place, ..refusal })
+    check(entry, head).map_err(|refusal| Refusal { place, ..refusal })
 }
 
-fn check_record(entry: Entry, head: Head) -> Result<Verified, Refusal> {
+fn check(entry: Entry, head: Head) -> Result<Verified, Refusal> {
+    verify_head(head.key, &entry.head, &entry.signature)?;
     let record = match &entry.body {
         None => None,
         Some(body) => decode_body(&head, body)?,

@@ -14,9 +14,11 @@ use lianbo_node::scope::{Audience, Scope};
 use lianbo_node::store::testing::TestDatabase;
 use lianbo_node::wire::decode_record;
 use lianbo_proto::v1;
-use lianbo_tests::net::TestHub;
+use lianbo_tests::net::{PATIENCE, TestHub, eventually};
 use lianbo_tests::raw::{RawClient, open_frame, pull};
 use lianbo_tests::{on_both, records};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 async fn client(hub: &TestHub, code: &str, ceiling: Scope) -> RawClient {
     let identity = Identity::generate(&mut rand::rng());
@@ -215,5 +217,31 @@ async fn a_narrower_ceiling_ends_a_stream_that_carried_more() {
     let batches = stream.settle().await;
     assert!(batches.iter().all(|it| it.lane == Lane::Control as i32 || it.frame.is_empty()));
     drop((client, stream));
+    hub.close().await;
+}
+
+#[tokio::test]
+async fn a_ceiling_that_narrowed_before_a_stream_says_what_it_wants_ends_it_too() {
+    let hub = TestHub::start(TestDatabase::sqlite().await).await;
+    let identity = Identity::generate(&mut rand::rng());
+    let pki = hub.enrol(&identity, "village", Scope::Organization).await;
+    let mut client = RawClient::connect(&hub, &pki, Scope::Organization).await;
+    let (requests, outbound) = mpsc::channel(1);
+    let mut sync = client.sync.clone();
+    let opening = sync.follow(ReceiverStream::new(outbound));
+    let narrowing = async {
+        // On the same connection, behind the beginning of the call.
+        client.hello(identity.site).await.unwrap();
+        hub.enrol(&identity, "village", Scope::Public).await;
+        let known = async || hub.hub().members().sites[&identity.site].ceiling == Scope::Public;
+        eventually("the hub knows the ceiling", known).await;
+        let open = v1::follow_request::Message::Open(v1::FollowOpen::default());
+        requests.send(v1::FollowRequest { message: Some(open) }).await.unwrap();
+    };
+    let (stream, ()) = tokio::join!(opening, narrowing);
+    let mut stream = stream.unwrap().into_inner();
+    let told = tokio::time::timeout(PATIENCE, stream.message()).await.unwrap();
+    assert_eq!(told.unwrap_err().code(), tonic::Code::Aborted);
+    drop((client, sync, stream, requests));
     hub.close().await;
 }

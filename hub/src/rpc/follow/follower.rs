@@ -50,8 +50,8 @@ pub(super) struct Follower<S> {
     pub(super) hub: Arc<Hub>,
     pub(super) caller: Caller,
     pub(super) meta: Meta,
-    /// Who belonged when that was last looked at.
-    pub(super) members: Arc<Members>,
+    /// Who belonged when this follower's standing was last checked; none before the first time.
+    pub(super) checked: Option<Arc<Members>>,
     /// The end of the journal; also says when to look at the rest of the hub anew.
     pub(super) tail: watch::Receiver<End>,
     pub(super) held: Heights,
@@ -107,12 +107,12 @@ impl<S: Said> Follower<S> {
     /// cursors are no good any more.
     fn check_link(&mut self) -> Result<(), Status> {
         let members = self.hub.members();
-        if Arc::ptr_eq(&members, &self.members) {
+        if self.checked.as_ref().is_some_and(|checked| Arc::ptr_eq(checked, &members)) {
             return Ok(());
         }
         let now = self.caller.now(&members).ok_or_else(no_longer_here)?;
         if now.reader == self.caller.reader && members.meta.epoch == self.meta.epoch {
-            self.members = members;
+            self.checked = Some(members);
             return Ok(());
         }
         Err(Status::aborted("what goes over this link has changed; call Hello"))
