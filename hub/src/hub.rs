@@ -214,7 +214,7 @@ impl Hub {
             started: Instant::now(),
             // A node needs seven, and as many of a broken connection may not have been noticed yet. Without a
             // certificate one joins, in a moment.
-            calls: Seats::new(|caller| if caller.is_some() { 16 } else { 64 }),
+            calls: Seats::new(|caller| if caller.is_some() { 14 } else { 64 }),
             members: watch::Sender::new(Arc::new(members)),
         });
         let follower = hub.clone();
