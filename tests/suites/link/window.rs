@@ -78,7 +78,7 @@ async fn a_follower_that_does_not_read_holds_up_nobody_and_the_hub_can_stop() {
     let hub = TestHub::start(TestDatabase::sqlite().await).await;
     let mut deaf = follower(&hub, "deaf").await;
     let mut streams = Vec::new();
-    for _ in 0..16 {
+    for _ in 0..14 {
         streams.push(deaf.follow(v1::FollowOpen::default()).await.unwrap());
     }
     let status = deaf.follow(v1::FollowOpen::default()).await.unwrap_err();
