@@ -72,6 +72,8 @@ pub struct Hub {
     /// Calls under way, of all kinds; those without a certificate are as one.
     pub(crate) calls: Seats<Option<Peer>>,
     members: watch::Sender<Arc<Members>>,
+    /// One reads at a time who belongs, so that nobody puts an older answer over a newer one.
+    refreshing: tokio::sync::Mutex<()>,
 }
 
 /// What a [`Hub`] is made of.
@@ -216,6 +218,7 @@ impl Hub {
             // certificate one joins, in a moment.
             calls: Seats::new(|caller| if caller.is_some() { 14 } else { 64 }),
             members: watch::Sender::new(Arc::new(members)),
+            refreshing: tokio::sync::Mutex::default(),
         });
         let follower = hub.clone();
         hub.tasks.spawn(async move {
@@ -256,19 +259,23 @@ impl Hub {
         self.members.subscribe()
     }
 
-    /// Reads anew who belongs; cuts off who no longer does.
+    /// Reads anew who belongs; cuts off who no longer does. What a site connects after that stands, and
+    /// is told call by call that it was revoked.
     pub async fn refresh_members(&self) -> Result<(), StoreError> {
+        let _turn = self.refreshing.lock().await;
         let members = Arc::new(Members::load(&self.store).await?);
         // Known first, cut off then: what connects in between is refused call by call.
-        self.members.send_replace(members.clone());
+        let before = self.members.send_replace(members.clone());
         self.tail.wake();
         for (site, member) in &members.sites {
-            if member.revoked && self.connections.close(*site) > 0 {
+            let new = before.sites.get(site).is_none_or(|before| !before.revoked);
+            if member.revoked && new && self.connections.close(*site) > 0 {
                 info!(%site, unit = %member.unit.code, "revoked: its connections are closed");
             }
         }
         for (id, harvester) in &members.harvesters {
-            if harvester.revoked && self.connections.close(*id) > 0 {
+            let new = before.harvesters.get(id).is_none_or(|before| !before.revoked);
+            if harvester.revoked && new && self.connections.close(*id) > 0 {
                 info!(harvester = %harvester.code, "revoked: its connections are closed");
             }
         }

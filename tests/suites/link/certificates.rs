@@ -277,3 +277,20 @@ async fn a_node_says_what_is_wrong_when_it_was_revoked() {
     node.close().await;
     hub.close().await;
 }
+
+#[tokio::test]
+async fn who_comes_after_it_was_revoked_is_told_so_and_not_cut_off_again() {
+    let hub = TestHub::start(TestDatabase::sqlite().await).await;
+    let own = TestAuthor::new(2);
+    let pki = hub.enrol(&own.identity, "village", Scope::Organization).await;
+    hub.write(revocation(own.site())).await;
+    hub.hub().refresh_members().await.unwrap();
+    let mut client = RawClient::connect(&hub, &pki, Scope::Organization).await;
+    for _ in 0..3 {
+        let status = client.hello(own.site()).await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
+        assert!(status.message().contains("revoked"), "{status:?}");
+        hub.hub().refresh_members().await.unwrap();
+    }
+    hub.close().await;
+}
