@@ -21,32 +21,36 @@ use crate::hub::Hub;
 #[expect(clippy::cast_possible_wrap, reason = "512")]
 const MAX_UNSEEN: i64 = MAX_SIGHTINGS as i64;
 
-/// After sightings further ones are gathered for so long: each record goes to every site there is.
-const GATHER: Duration = Duration::from_secs(1);
+/// Sightings wait so long for further ones: each record goes to every site there is, and after the articles.
+pub(crate) const GATHER: Duration = Duration::from_secs(1);
 
 /// Does the duties whenever the journal has grown, until the hub stops.
 pub(crate) async fn run(hub: &Hub) {
     let mut end = hub.door.end();
     let mut done = Done::default();
-    let mut gathered = Instant::now();
+    // When the sightings that are due are written.
+    let mut due: Option<Instant> = None;
     loop {
         end.borrow_and_update();
-        let mut gathering = false;
         while !hub.stop.is_cancelled() {
-            match once(hub, &mut done, Instant::now() >= gathered).await {
-                Ok(Outcome::Idle) | Err(IngestError::Fenced(_) | IngestError::Stopping) => break,
+            let sight = match due {
+                None => Sight::Ask,
+                Some(due) if Instant::now() < due => Sight::Wait,
+                Some(_) => Sight::Write,
+            };
+            match once(hub, &mut done, sight).await {
+                Ok(Outcome::Did { all }) => due = due.filter(|_| !all),
                 Ok(Outcome::Gathering) => {
-                    gathering = true;
+                    due.get_or_insert_with(|| Instant::now() + GATHER);
                     break;
                 }
-                Ok(Outcome::Sighted { all }) => {
-                    if all {
-                        gathered = Instant::now() + GATHER;
-                    }
+                Ok(Outcome::Idle) | Err(IngestError::Fenced(_) | IngestError::Stopping) => {
+                    due = None;
+                    break;
                 }
-                Ok(Outcome::Withdrew) => {}
                 Err(error) => {
                     warn!(%error, "duties wait for the next entry");
+                    due = None;
                     break;
                 }
             }
@@ -54,21 +58,38 @@ pub(crate) async fn run(hub: &Hub) {
         tokio::select! {
             () = hub.stop.cancelled() => break,
             changed = end.changed() => if changed.is_err() { break },
-            () = tokio::time::sleep_until(gathered), if gathering => {}
+            () = until(due) => {}
         }
     }
+}
+
+/// For ever, where nothing is due.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What to do about sightings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    /// See whether any are due.
+    Ask,
+    /// Some are, and others may join them.
+    Wait,
+    /// Write them.
+    Write,
 }
 
 /// What a round of duties came to.
 enum Outcome {
     /// Nothing was due.
     Idle,
-    /// Sightings are due, and further ones may join them.
+    /// Nothing but sightings, which are gathered.
     Gathering,
-    /// Sightings were written, perhaps all that were due.
-    Sighted { all: bool },
-    /// Releases were withdrawn, and nothing else.
-    Withdrew,
+    /// Something was written; with it all sightings that were due, or not.
+    Did { all: bool },
 }
 
 /// Up to which positions of the journal nothing is due.
@@ -80,8 +101,8 @@ struct Done {
     fresh: i64,
 }
 
-/// Does what is due; sightings only if `sight`.
-async fn once(hub: &Hub, done: &mut Done, sight: bool) -> Result<Outcome, IngestError> {
+/// Does what is due.
+async fn once(hub: &Hub, done: &mut Done, sight: Sight) -> Result<Outcome, IngestError> {
     if hub.members().refilling() {
         // What comes back may fill places that were looked at.
         *done = Done::default();
@@ -90,21 +111,26 @@ async fn once(hub: &Hub, done: &mut Done, sight: bool) -> Result<Outcome, Ingest
     // Looked at outside the door first: most of the time nothing is due, and the door is busy.
     let mut tx = hub.store.read().await?;
     let own = hub.identity.site;
-    let unseen = content::first_seen::unseen(&mut tx, own, done.seen, MAX_UNSEEN).await?;
+    let unseen = match sight {
+        Sight::Ask => content::first_seen::unseen(&mut tx, own, done.seen, 1).await?,
+        Sight::Wait => Vec::new(),
+        Sight::Write => content::first_seen::unseen(&mut tx, own, done.seen, MAX_UNSEEN).await?,
+    };
     let stale = content::release::stale(&mut tx, own, done.fresh, 1).await?;
     if stale.is_empty() {
         done.fresh = journal::end(&mut tx).await?.position;
     }
     drop(tx);
-    let sight = sight && !unseen.is_empty();
-    if !sight && stale.is_empty() {
-        return Ok(if unseen.is_empty() { Outcome::Idle } else { Outcome::Gathering });
+    let write = sight == Sight::Write && !unseen.is_empty();
+    if !write && stale.is_empty() {
+        let gathering = sight == Sight::Wait || !unseen.is_empty();
+        return Ok(if gathering { Outcome::Gathering } else { Outcome::Idle });
     }
     let from = *done;
     let plan: Plan = Box::new(move |tx| {
         Box::pin(async move {
             let mut drafts = Vec::new();
-            if sight {
+            if write {
                 drafts = sightings(tx, own, from.seen).await?;
             }
             drafts.extend(withdrawals(tx, own, from.fresh).await?);
@@ -112,11 +138,11 @@ async fn once(hub: &Hub, done: &mut Done, sight: bool) -> Result<Outcome, Ingest
         })
     });
     let written = hub.door.write_planned(plan).await?;
-    if !sight {
-        return Ok(if written.is_empty() { Outcome::Idle } else { Outcome::Withdrew });
+    if !write {
+        return Ok(if written.is_empty() { Outcome::Idle } else { Outcome::Did { all: false } });
     }
     done.seen = unseen.last().map_or(from.seen, |seen| seen.position);
-    Ok(Outcome::Sighted { all: i64::try_from(unseen.len()).is_ok_and(|count| count < MAX_UNSEEN) })
+    Ok(Outcome::Did { all: i64::try_from(unseen.len()).is_ok_and(|count| count < MAX_UNSEEN) })
 }
 
 async fn sightings(tx: &mut Tx, own: SiteId, after: i64) -> Result<Vec<Draft>, PlanError> {

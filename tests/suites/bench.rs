@@ -75,8 +75,8 @@ fn ingest_counts_what_was_acknowledged() {
     positive(&figures, &["entries_per_second", "seconds", "last_over_first", "hub_peak_rss_mib"]);
     positive(&figures, &FLOOR[..2]);
     assert!(FLOOR.iter().all(|name| figures.contains_key(*name)), "{figures:?}");
-    // The hub's own and three enrolments, the articles, and what the hub says of when it saw them.
-    assert!(figures["journal_entries"] > 504.0, "{figures:?}");
+    // The hub's own and three enrolments, the articles; what the hub says of when it saw them may come later.
+    assert!(figures["journal_entries"] >= 504.0, "{figures:?}");
     let rate = 500.0 / figures["seconds"];
     assert!((figures["entries_per_second"] / rate - 1.0).abs() < 0.05, "{figures:?}");
 }

@@ -16,11 +16,12 @@ use tokio::task::{JoinHandle, JoinSet, LocalSet};
 
 use super::county::Member;
 use super::follower::Follower;
+use crate::duties::GATHER;
 
 /// How many connect at a time.
 const CONNECTING: usize = 32;
-/// How long nothing may have come for a hub to count as quiet.
-const QUIET: Duration = Duration::from_millis(10);
+/// How late the last word may be.
+const QUIET: Duration = Duration::from_millis(50);
 /// How long one article may take to be with all.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) struct Crowd {
     receipts: UnboundedReceiver<Vec<Instant>>,
     batches: Arc<AtomicU64>,
-    commit: Duration,
+    ack: Duration,
     thread: JoinHandle<anyhow::Result<()>>,
     /// Its end tells the thread to let go.
     stop: oneshot::Sender<()>,
@@ -46,8 +47,8 @@ pub(super) struct Plan {
     pub(super) members: Vec<Member>,
     /// Heads of the entries whose receipt is noted, in the order in which they come.
     pub(super) awaited: Vec<Bytes>,
-    /// How long after its receipt each batch is acknowledged.
-    pub(super) commit: Duration,
+    /// How long after a receipt it is acknowledged.
+    pub(super) ack: Duration,
 }
 
 /// What the followers share.
@@ -68,7 +69,7 @@ impl Crowd {
         let (connected, all_connected) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let batches = Arc::<AtomicU64>::default();
-        let (counting, commit) = (batches.clone(), plan.commit);
+        let (counting, ack) = (batches.clone(), plan.ack);
         let thread = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let following = follow(plan, told, counting, connected);
@@ -83,7 +84,7 @@ impl Crowd {
             thread.await??;
             anyhow::bail!("the followers ended before all were connected");
         }
-        Ok(Self { receipts, batches, commit, thread, stop })
+        Ok(Self { receipts, batches, ack, thread, stop })
     }
 
     /// When each follower got the next of the awaited entries.
@@ -96,12 +97,12 @@ impl Crowd {
         anyhow::bail!("the followers ended")
     }
 
-    /// Waits until nothing comes any more, and all is acknowledged: the hub's own word on what it saw first follows each
-    /// article.
+    /// Waits until nothing comes any more, and all is acknowledged: the hub's own word on what it saw first follows the
+    /// articles.
     pub(super) async fn quiet(&self) {
         loop {
             let before = self.batches.load(Ordering::Relaxed);
-            tokio::time::sleep(self.commit + QUIET).await;
+            tokio::time::sleep(GATHER + self.ack + QUIET).await;
             if self.batches.load(Ordering::Relaxed) == before {
                 return;
             }
@@ -122,7 +123,7 @@ async fn follow(
     batches: Arc<AtomicU64>,
     connected: oneshot::Sender<()>,
 ) -> anyhow::Result<()> {
-    let Plan { hub, at, members, awaited, commit } = plan;
+    let Plan { hub, at, members, awaited, ack } = plan;
     let (present, count) = (RefCell::new(Vec::new()), members.len());
     let shared = Rc::new(Shared { awaited, count, present, told, batches });
     let mut members = members.into_iter();
@@ -131,7 +132,7 @@ async fn follow(
         while connecting.len() < CONNECTING
             && let Some(member) = members.next()
         {
-            connecting.spawn_local(async move { Follower::open(hub, at, &member, commit).await });
+            connecting.spawn_local(async move { Follower::open(hub, at, &member, ack).await });
         }
         let Some(follower) = connecting.join_next().await else { break };
         following.spawn_local(note(follower??, shared.clone()));

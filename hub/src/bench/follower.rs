@@ -1,8 +1,8 @@
 //! A follower as small as can be, so that what is measured is the hub: a connection with mutual TLS, and of HTTP/2
-//! (RFC 9113) the few frames that one stream takes, by hand. It decodes what comes and acknowledges it, if asked for as
-//! late as a node's disk would let it; it verifies and keeps nothing, which each real node does on a machine of its own.
+//! (RFC 9113) the few frames that one stream takes, by hand. It decodes what comes and acknowledges it as a node does:
+//! once for all that came within a moment. It verifies and keeps nothing, which each real node does on a machine of its
+//! own.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,25 +62,24 @@ pub(super) struct Follower {
     /// What is on its way out.
     out: BytesMut,
     /// What will be acknowledged, and when.
-    due: VecDeque<(Instant, v1::LaneCursor)>,
-    commit: Duration,
+    due: Option<(Instant, v1::LaneCursor)>,
+    ack: Duration,
 }
 
 impl Follower {
-    /// Connects, follows the column `news` of all siblings, takes all there is. Acknowledges each batch `commit` after
-    /// its receipt.
+    /// Connects, follows the column `news` of all siblings, takes all there is. Acknowledges `ack` after a receipt.
     pub(super) async fn open(
         hub: SiteId,
         at: SocketAddr,
         member: &Member,
-        commit: Duration,
+        ack: Duration,
     ) -> anyhow::Result<Self> {
         let key = watch::channel(member.pki.certified_key()?).1;
         let config = Arc::new(joined_config(&member.pki.ca, key, Arc::new(SystemClock))?);
         let connector = Connector::new(config, Some(hub), None, PATIENCE);
         let io = connector.oneshot(format!("http://{at}").parse()?).await?.into_inner();
         let [frames, message, out] = [(); 3].map(|()| BytesMut::new());
-        let mut follower = Self { io, frames, message, out, due: VecDeque::new(), commit };
+        let mut follower = Self { io, frames, message, out, due: None, ack };
         follower.begin()?;
         // Content comes last: its cursor says that all is said.
         loop {
@@ -94,7 +93,7 @@ impl Follower {
     /// The entries of the next batch; acknowledges meanwhile what is due.
     pub(super) async fn next(&mut self) -> anyhow::Result<Vec<Entry>> {
         loop {
-            let due = self.due.front().map(|(at, _)| *at);
+            let due = self.due.as_ref().map(|(at, _)| *at);
             tokio::select! {
                 biased;
                 batch = self.receive() => return Ok(decode_frame(&batch?.frame)?),
@@ -103,10 +102,8 @@ impl Follower {
         }
     }
 
-    /// Acknowledges what is due.
     fn acknowledge(&mut self) {
-        let now = Instant::now();
-        while let Some((_, cursor)) = self.due.pop_front_if(|(at, _)| *at <= now) {
+        if let Some((_, cursor)) = self.due.take() {
             request(&mut self.out, Said::Ack(cursor));
         }
     }
@@ -152,7 +149,9 @@ impl Follower {
                 let batch = v1::FollowResponse::decode(message)?;
                 if !batch.cursor.is_empty() {
                     let cursor = v1::LaneCursor { lane: batch.lane, cursor: batch.cursor.clone() };
-                    self.due.push_back((Instant::now() + self.commit, cursor));
+                    let at =
+                        self.due.take().map_or_else(|| Instant::now() + self.ack, |(at, _)| at);
+                    self.due = Some((at, cursor));
                 }
                 return Ok(batch);
             }

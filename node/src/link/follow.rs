@@ -8,6 +8,7 @@ use tonic::transport::Channel;
 use tracing::warn;
 
 use super::greet::{Greeting, subscriptions_to_proto};
+use super::owed::Owed;
 use super::uplink::{Drained, Ended};
 use super::{LinkError, Uplink};
 use crate::entry::{Lane, LogId};
@@ -30,15 +31,20 @@ impl Uplink {
         let (requests, outbound) = mpsc::channel(ACKS);
         send(&requests, v1::follow_request::Message::Open(open)).await?;
         let mut stream = client.follow(ReceiverStream::new(outbound)).await?.into_inner();
+        let mut owed = Owed::new(greeting.window);
         loop {
-            let batch = stream.message().await?.ok_or(LinkError::Ended)?;
+            let batch = tokio::select! {
+                biased;
+                ack = owed.due() => {
+                    send(&requests, v1::follow_request::Message::Ack(ack)).await?;
+                    continue;
+                }
+                batch = stream.message() => batch?.ok_or(LinkError::Ended)?,
+            };
             let lane = Lane::from_number(batch.lane.into())
                 .ok_or_else(|| LinkError::Protocol("an unknown lane".to_owned()))?;
             self.take(greeting, lane, &batch.frame, &batch.cursor).await?;
-            if !batch.cursor.is_empty() {
-                let ack = v1::LaneCursor { lane: batch.lane, cursor: batch.cursor };
-                send(&requests, v1::follow_request::Message::Ack(ack)).await?;
-            }
+            owed.add(batch.lane, &batch.frame, batch.cursor);
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Greeting {
     /// Logs of which the hub holds another branch, or may lack one held here.
     pub(super) forked: BTreeSet<LogId>,
     pub(super) subscriptions: Vec<Subscription>,
+    /// The hub stops sending when so many bytes are not acknowledged.
+    pub(super) window: usize,
 }
 
 impl Greeting {
@@ -77,6 +79,7 @@ impl Uplink {
                 return Err(LinkError::Protocol("an unknown outcome of a Hello".to_owned()));
             }
         };
+        let window = usize::try_from(response.window_bytes).unwrap_or(usize::MAX);
         let answer = Answer {
             outcome,
             message: response.message,
@@ -98,7 +101,7 @@ impl Uplink {
         let branches = journal::forks(&mut tx).await?.into_iter().map(|(log, _)| log);
         forked
             .extend(branches.filter(|log| log.site == meta.site && answer.yours.contains_key(log)));
-        Ok(Greeting { answer, doubt, forked, subscriptions })
+        Ok(Greeting { answer, doubt, forked, subscriptions, window })
     }
 
     /// The hub lost data: names everything held, learns what it wants.
