@@ -194,15 +194,15 @@ fn said(item: &Item) -> Option<Record> {
 
 /// Takes the bodies out of entries that are withdrawn: they travel head-only, so that chains stay whole.
 pub(crate) async fn strip_withdrawn(tx: &mut Tx, items: &mut [Item]) -> Result<(), StoreError> {
-    let names: Vec<_> = items
+    let held: Vec<_> = items
         .iter()
         .filter(|item| item.log.lane == Lane::Content)
-        .map(|item| (item.log.site, item.hash))
+        .map(|item| (item.log.site, item.hash, item.position))
         .collect();
-    if names.is_empty() {
+    if held.is_empty() {
         return Ok(());
     }
-    let withdrawn = content::retraction::withdrawn(tx, &names).await?;
+    let withdrawn = content::retraction::withdrawn(tx, &held).await?;
     for item in items {
         if withdrawn.contains(&(item.log.site, item.hash)) {
             item.entry.body = None;

@@ -5,4 +5,5 @@ ALTER TABLE article_revisions ADD COLUMN origin_id BYTEA;
 ALTER TABLE article_revisions ADD COLUMN origin_hash BYTEA;
 
 -- Which of a site's articles were adopted.
-CREATE INDEX article_revisions_by_origin ON article_revisions (origin_site, origin_id);
+CREATE INDEX article_revisions_by_origin ON article_revisions (origin_site, origin_id)
+    WHERE origin_id IS NOT NULL;

@@ -24,7 +24,7 @@ CREATE TABLE logs (
 -- The journal: every entry held, in order of arrival. rolling = BLAKE3(rolling before, hash).
 CREATE TABLE entries (
     position    INTEGER PRIMARY KEY,
-    log         BIGINT NOT NULL REFERENCES logs (log),
+    log         BIGINT NOT NULL REFERENCES logs (log) DEFERRABLE INITIALLY DEFERRED,
     seq         BIGINT NOT NULL,
     hash        BLOB   NOT NULL,
     previous    BLOB,

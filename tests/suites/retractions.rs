@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use lianbo_node::args;
 use lianbo_node::content::{
     article, first_seen, notice, release as releases, retraction as retractions,
 };
-use lianbo_node::entry::Hash;
 use lianbo_node::ingest::{Outcome, Reason};
 use lianbo_node::scope::{Audience, Reader, Scope};
+use lianbo_node::store::Tx;
 use lianbo_tests::author::Made;
 use lianbo_tests::records::{article as write, id, notice as tell, release, retraction};
 use lianbo_tests::{TestSite, on_both};
@@ -15,6 +16,17 @@ use lianbo_tests::{TestSite, on_both};
 const ALL: Audience = Audience::all(Scope::Organization);
 const WIDE: Audience = Audience::all(Scope::Public);
 const MARK: &str = "zqwithdrawnqz";
+
+/// These entries, as they are held.
+async fn held(tx: &mut Tx, made: &[&Made]) -> Vec<retractions::Held> {
+    let mut held = Vec::new();
+    for made in made {
+        let row = tx.optional("SELECT position FROM entries WHERE hash = $1", args![made.hash]);
+        let (site, hash) = made.name();
+        held.push((site, hash, row.await.unwrap().unwrap().get(0).unwrap()));
+    }
+    held
+}
 
 /// Everything that readers of every kind get to see, as text.
 async fn shown(site: &TestSite) -> String {
@@ -105,8 +117,8 @@ on_both! {
             for reader in [reader, Reader::anonymous(Scope::Public), site.reader()] {
                 assert_eq!(article::get(&mut tx, reader, unit.site(), id(1)).await.unwrap(), None);
             }
-            let names = [first.name(), revised.name(), wider.name()];
-            let withdrawn = retractions::withdrawn(&mut tx, &names).await.unwrap();
+            let held = held(&mut tx, &[&first, &revised, &wider]).await;
+            let withdrawn = retractions::withdrawn(&mut tx, &held).await.unwrap();
             assert_eq!(withdrawn.len(), 3, "{order:?}: all travel without a body");
             let stale = releases::stale(&mut tx, hub.site(), 0, 1000).await.unwrap();
             assert!(stale.iter().any(|target| target.hash == wider.hash), "the hub withdraws its release");
@@ -160,8 +172,8 @@ on_both! {
         let reader = Reader::anonymous(Scope::Organization);
         assert!(article::get(&mut tx, reader, unit.site(), id(8)).await.unwrap().is_some());
         assert!(notice::get(&mut tx, reader, unit.site(), id(9)).await.unwrap().is_some());
-        let names: Vec<(_, Hash)> = vec![held.name(), told.name()];
-        assert!(retractions::withdrawn(&mut tx, &names).await.unwrap().is_empty());
+        let both = self::held(&mut tx, &[&held, &told]).await;
+        assert!(retractions::withdrawn(&mut tx, &both).await.unwrap().is_empty());
         drop(tx);
         site.close().await;
     }

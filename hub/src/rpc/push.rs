@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lianbo_node::entry::Entry;
-use lianbo_node::ingest::Origin;
-use lianbo_node::wire::{decode_frame, decode_head, heights_to_proto};
+use lianbo_node::ingest::{Checked, Origin};
+use lianbo_node::wire::{decode_frame, heights_to_proto};
 use lianbo_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -51,54 +50,83 @@ impl Service {
     }
 }
 
+/// Takes frames in their order: the next is read and checked while one is written, and no further one is held.
 async fn run(
     hub: &Arc<Hub>,
     caller: Caller,
     mut inbound: Streaming<v1::PushRequest>,
     answers: &mpsc::Sender<Result<v1::PushResponse, Status>>,
 ) {
-    loop {
-        let answer = match inbound.message().await {
-            Ok(Some(push)) => take(hub, &caller, push).await,
-            Ok(None) => break,
-            // Larger than a message may be, for one; if the line broke, nobody hears it.
-            Err(status) => Err(status),
-        };
-        let failed = answer.is_err();
-        if answers.send(answer).await.is_err() || failed {
-            break;
+    let caller = &caller;
+    let (ahead, mut checked) = mpsc::channel(1);
+    let checking = async move {
+        // Room first: what is read has somewhere to go.
+        while let Ok(room) = ahead.reserve().await {
+            let frame = match inbound.message().await {
+                Ok(Some(push)) => check(hub, caller, push).await,
+                Ok(None) => break,
+                // Larger than a message may be, for one; if the line broke, nobody hears it.
+                Err(status) => Err(status),
+            };
+            let failed = frame.is_err();
+            room.send(frame);
+            if failed {
+                break;
+            }
         }
+    };
+    let writing = async {
+        while let Some(frame) = checked.recv().await {
+            let answer = match frame {
+                Ok(frame) => take(hub, caller, frame).await,
+                Err(status) => Err(status),
+            };
+            let failed = answer.is_err();
+            if answers.send(answer).await.is_err() || failed {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        () = writing => {}
+        // What was checked is still written.
+        () = async { checking.await; std::future::pending().await } => {}
     }
 }
 
 /// Whether a frame holds this hub's own entries and no others. Whoever has one got it from here, so it is
 /// taken back at any time: a node may have been away when the hub lost it, and come back late.
-fn gives_back(hub: &Hub, entries: &[Entry]) -> bool {
-    let own = |entry: &Entry| {
-        decode_head(&entry.head).is_ok_and(|head| head.log.site == hub.identity.site)
-    };
-    !entries.is_empty() && entries.iter().all(own)
+fn gives_back(hub: &Hub, frame: &Checked) -> bool {
+    let mut authors = frame.authors().peekable();
+    authors.peek().is_some() && authors.all(|author| author == hub.identity.site)
 }
 
-async fn take(
-    hub: &Hub,
-    caller: &Caller,
-    push: v1::PushRequest,
-) -> Result<v1::PushResponse, Status> {
+/// Who calls, if it still may.
+fn present(hub: &Hub, caller: &Caller) -> Result<Caller, Status> {
     if caller.not_after_ms <= hub.clock.now() {
         return Err(Status::unauthenticated("the certificate has expired; call Renew"));
     }
-    let caller = caller.now(&hub.members()).ok_or_else(no_longer_here)?;
+    caller.now(&hub.members()).ok_or_else(no_longer_here)
+}
+
+async fn check(hub: &Hub, caller: &Caller, push: v1::PushRequest) -> Result<Checked, Status> {
+    present(hub, caller)?;
     let entries =
         decode_frame(&push.frame).map_err(|error| Status::invalid_argument(error.to_string()))?;
     // Not held beside its entries while they wait for the door.
     drop(push);
+    Ok(Checked::of(entries).await)
+}
+
+async fn take(hub: &Hub, caller: &Caller, frame: Checked) -> Result<v1::PushResponse, Status> {
+    let caller = present(hub, caller)?;
     let origin = Origin::Below {
         site: caller.site,
         ceiling: caller.ceiling(),
-        refill: hub.members().refilling() || gives_back(hub, &entries),
+        refill: hub.members().refilling() || gives_back(hub, &frame),
     };
-    let taken = hub.door.take(entries, origin).await.map_err(|error| door_failed(&error))?;
+    let taken = hub.door.take_checked(frame, origin, None).await;
+    let taken = taken.map_err(|error| door_failed(&error))?;
     if hub.members().refilling() && taken.accepted() > 0 {
         // What came back may be an enrolment or a revocation: it counts from here on.
         hub.refresh_members().await.map_err(|error| store_failed(&error))?;

@@ -210,14 +210,17 @@ pub async fn latest(tx: &mut Tx) -> Result<i64, StoreError> {
     Ok(row.map(|row| row.get(0)).transpose()?.flatten().unwrap_or(0))
 }
 
+/// An entry that is held: its author, its hash, its place in the journal.
+pub type Held = (SiteId, Hash, i64);
+
 /// Which of these entries are withdrawn, by hash or by the record they carry: such an entry travels without its
 /// body, as does a release whose original is withdrawn. Ask for entries of the content lane only; those
 /// of the control lane always travel whole, whatever a retraction claims.
 pub async fn withdrawn(
     tx: &mut Tx,
-    entries: &[(SiteId, Hash)],
+    entries: &[Held],
 ) -> Result<HashSet<(SiteId, Hash)>, StoreError> {
-    let by_name = entries.iter().map(|(site, hash)| args![*site, *hash]).collect();
+    let by_name = entries.iter().map(|(site, hash, _)| args![*site, *hash]).collect();
     let mut rows = tx
         .select_in(
             "SELECT x.site, x.hash FROM ({keys}) k \
@@ -225,13 +228,14 @@ pub async fn withdrawn(
             by_name,
         )
         .await?;
+    // By their places: entries that follow each other lie side by side there, and not by their hashes.
     for table in ["article_revisions", "notices"] {
         let sql = format!(
             "SELECT r.carrier_site, r.carrier_hash FROM {table} r \
-             WHERE r.carrier_hash IN ({{keys}}) AND NOT ({LIVE})"
+             WHERE r.position IN ({{keys}}) AND NOT ({LIVE})"
         );
-        let by_hash = entries.iter().map(|(_, hash)| args![*hash]).collect();
-        rows.extend(tx.select_in(&sql, by_hash).await?);
+        let by_place = entries.iter().map(|(_, _, position)| args![*position]).collect();
+        rows.extend(tx.select_in(&sql, by_place).await?);
     }
     rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
 }

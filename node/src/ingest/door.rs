@@ -13,9 +13,9 @@ use tracing::{debug, error, warn};
 use super::append::Appender;
 use super::author;
 use super::outcome::tally;
-use super::verify::verify_many;
 use super::{
-    Draft, IngestError, NotingPlan, Origin, Outcome, Plan, Planned, Taken, Verified, Written,
+    Checked, Draft, IngestError, NotingPlan, Origin, Outcome, Plan, Planned, Taken, Verified,
+    Written,
 };
 use crate::clock::SharedClock;
 use crate::entry::{Entry, Lane, LogId};
@@ -102,15 +102,18 @@ impl Door {
         origin: Origin,
         cursor: Option<(Lane, Bytes)>,
     ) -> Result<Taken, IngestError> {
-        let verified = verify_many(entries).await;
-        let mut refused = Vec::new();
-        let mut items = Vec::with_capacity(verified.len());
-        for (index, result) in verified.into_iter().enumerate() {
-            match result {
-                Ok(item) => items.push((item, origin)),
-                Err(refusal) => refused.push((index, refusal)),
-            }
-        }
+        self.take_checked(Checked::of(entries).await, origin, cursor).await
+    }
+
+    /// As [`Door::take_upto`], of entries that were checked before.
+    pub async fn take_checked(
+        &self,
+        checked: Checked,
+        origin: Origin,
+        cursor: Option<(Lane, Bytes)>,
+    ) -> Result<Taken, IngestError> {
+        let Checked { held, refused } = checked;
+        let items = held.into_iter().map(|item| (item, origin)).collect();
         let Done::Taken(mut taken) = self.ask(Ask::Take(Batch { items, cursor })).await? else {
             return Err(IngestError::Stopping);
         };

@@ -179,8 +179,9 @@ pub async fn verify_journal(
         progress(after.min(last), last);
     }
     // A body is dropped on its way where its entry is withdrawn, and nowhere else.
-    let names: Vec<_> = bodiless.iter().map(|(_, site, _, hash)| (*site, *hash)).collect();
-    let withdrawn = content::retraction::withdrawn(&mut tx, &names).await?;
+    let held: Vec<_> =
+        bodiless.iter().map(|&(position, site, _, hash)| (site, hash, position)).collect();
+    let withdrawn = content::retraction::withdrawn(&mut tx, &held).await?;
     for (position, site, seq, hash) in bodiless {
         if !withdrawn.contains(&(site, hash)) {
             let what = "the body is missing, and nothing withdrew the entry".to_owned();

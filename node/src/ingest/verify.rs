@@ -1,10 +1,14 @@
 //! What can be checked without the store: bounds, hashes, signatures, pure rules. Spread over the cores.
 
+use std::num::NonZero;
+use std::sync::{Arc, LazyLock};
+
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 
 use super::Refusal;
 use crate::content::{self, Record};
-use crate::entry::{Entry, EntryError, Hash, Head, verify_head};
+use crate::entry::{Entry, EntryError, Hash, Head, SiteId, verify_head};
 use crate::wire::{decode_head, decode_record};
 
 /// Entries one task verifies: long enough (2 ms) to be worth a hop, short enough to spread.
@@ -12,6 +16,11 @@ const CHUNK: usize = 48;
 
 /// So few are verified where they are: a hop would take longer.
 const FEW: usize = 2;
+
+/// One for each core: more threads at work would only take turns, and keep the one that writes from its own.
+static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get)))
+});
 
 /// An entry whose signature, body and pure rules hold.
 #[derive(Clone, Debug)]
@@ -52,9 +61,32 @@ fn decode_body(head: &Head, body: &Bytes) -> Result<Option<Record>, EntryError> 
     decode_record(body)
 }
 
-/// Checks many entries on all cores; answers in the same order.
-pub(super) async fn verify_many(entries: Vec<Entry>) -> Vec<Result<Verified, Refusal>> {
-    spread(entries, verify_one).await
+/// Entries of one submission, checked as far as that goes without the store: the next ones can be while these are
+/// written.
+#[derive(Debug)]
+pub struct Checked {
+    pub(super) held: Vec<Verified>,
+    /// Those that do not hold, and where they stood.
+    pub(super) refused: Vec<(usize, Refusal)>,
+}
+
+impl Checked {
+    /// Checks them on all cores.
+    pub async fn of(entries: Vec<Entry>) -> Self {
+        let (mut held, mut refused) = (Vec::with_capacity(entries.len()), Vec::new());
+        for (index, result) in spread(entries, verify_one).await.into_iter().enumerate() {
+            match result {
+                Ok(item) => held.push(item),
+                Err(refusal) => refused.push((index, refusal)),
+            }
+        }
+        Self { held, refused }
+    }
+
+    /// Whose entries they are, of those that hold.
+    pub fn authors(&self) -> impl Iterator<Item = SiteId> {
+        self.held.iter().map(|item| item.head.log.site)
+    }
 }
 
 /// Does the same to many on all cores; answers in the same order.
@@ -77,8 +109,12 @@ where
             break;
         }
         let work = work.clone();
+        // Never closed, so there is always one.
+        let core = CORES.clone().acquire_owned().await.ok();
         tasks.push(tokio::task::spawn_blocking(move || {
-            chunk.into_iter().map(work).collect::<Vec<_>>()
+            let done = chunk.into_iter().map(work).collect::<Vec<_>>();
+            drop(core);
+            done
         }));
     }
     let mut done = Vec::new();

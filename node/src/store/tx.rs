@@ -86,7 +86,8 @@ impl Tx {
     }
 
     /// Inserts many rows with few statements: `head` is `INSERT INTO t (a, b)`, `tail` what follows the
-    /// values, such as `ON CONFLICT …`. With such a tail no two rows may hit the same conflict.
+    /// values, such as `ON CONFLICT …`. With such a tail no two rows may hit the same conflict. After an error the
+    /// transaction is good for nothing.
     pub async fn insert_many(
         &mut self,
         head: &str,
@@ -97,7 +98,8 @@ impl Tx {
             let count = prev_power_of_two(rows.len().min(MAX_ROWS));
             let rest = rows.split_off(count);
             let width = rows[0].len();
-            let sql = format!("{head} VALUES {} {tail}", tuples(width, count, self.numbered()));
+            let values = tuples(width, count, self.numbered());
+            let sql = format!("{} VALUES {values} {tail}", self.all_or_nothing(head));
             self.execute(&sql, rows.into_iter().flatten().collect()).await?;
             rows = rest;
         }
@@ -130,6 +132,16 @@ impl Tx {
             found.extend(self.all(&sql, args).await?);
         }
         Ok(found)
+    }
+
+    /// So that SQLite could take back one statement alone it would copy every page that the statement touches into a
+    /// file beside. Nobody asks for that: what failed is the transaction.
+    fn all_or_nothing(&self, insert: &str) -> String {
+        if self.numbered() {
+            insert.to_owned()
+        } else {
+            insert.replacen("INSERT INTO", "INSERT OR FAIL INTO", 1)
+        }
     }
 
     /// SQLite keeps no statistics here, and would rather read a whole table than look for 256 keys in its index: a
@@ -200,15 +212,48 @@ mod tests {
     async fn however_many_keys_are_looked_up_no_table_is_read_as_a_whole() {
         let database = TestDatabase::sqlite().await;
         let mut tx = database.store.read().await.unwrap();
-        let sql = "EXPLAIN QUERY PLAN SELECT r.position, e.body FROM ({keys}) k \
-                   JOIN article_revisions r ON r.site = k.column1 AND r.id = k.column2 \
-                   JOIN entries e ON e.position = r.position WHERE r.carrier_hash = r.hash";
-        for count in [2, 16, 256] {
+        let by_id = "EXPLAIN QUERY PLAN SELECT r.position, e.body FROM ({keys}) k \
+                     JOIN article_revisions r ON r.site = k.column1 AND r.id = k.column2 \
+                     JOIN entries e ON e.position = r.position WHERE r.carrier_hash = r.hash";
+        let by_origin = "EXPLAIN QUERY PLAN SELECT r.id FROM ({keys}) k JOIN article_revisions r \
+                         ON r.origin_site = k.column1 AND r.origin_id = k.column2";
+        for (sql, count) in
+            [by_id, by_origin].into_iter().flat_map(|sql| [2, 16, 256].map(|n| (sql, n)))
+        {
             let keys = (0..count).map(|_| args![vec![1_u8], vec![2_u8]]).collect();
             let plan = tx.select_in(sql, keys).await.unwrap();
             let plan: Vec<String> = plan.iter().map(|row| row.get(3).unwrap()).collect();
             assert!(plan.iter().any(|it| it.starts_with("SEARCH r ")), "{count} keys: {plan:#?}");
         }
+    }
+
+    #[tokio::test]
+    async fn no_statement_copies_the_pages_it_touches_into_a_file_of_its_own() {
+        let database = TestDatabase::sqlite().await;
+        let mut tx = database.store.write().await.unwrap();
+        let log = "INSERT INTO logs (log, site, incarnation, scope, addressee, lane)";
+        tx.insert_many(
+            log,
+            "",
+            vec![args![1, [1_u8].as_slice(), [1_u8].as_slice(), 1, [1_u8].as_slice(), 1]],
+        )
+        .await
+        .unwrap();
+        // By hashes that lie apart, so that the later ones touch many pages of the earlier ones.
+        let hash = |n: i64| blake3::hash(&n.to_be_bytes()).as_bytes().to_vec();
+        let rows = (0..4096)
+            .map(|n| args![1, n * 7919 % 4096, hash(n), hash(n), 0, hash(n), hash(n), hash(n)])
+            .collect();
+        let entries =
+            "INSERT INTO entries (log, seq, hash, rolling, received_ms, head, signature, body)";
+        tx.insert_many(entries, "", rows).await.unwrap();
+        let rows = (0..4096).map(|n| args![hash(n), hash(n), 1, 1]).collect();
+        let seen = "INSERT INTO first_seen (site, hash, scope, at_ms)";
+        tx.insert_many(seen, "ON CONFLICT (site, hash, scope) DO NOTHING", rows).await.unwrap();
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        let open: Vec<_> = open.filter_map(|it| it.ok()?.path().read_link().ok()).collect();
+        let beside = open.iter().find(|path| path.to_string_lossy().contains("etilqs"));
+        assert_eq!(beside, None, "a file of SQLite's own");
     }
 
     #[test]

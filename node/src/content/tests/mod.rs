@@ -17,7 +17,7 @@ use crate::content::column::Column;
 use crate::content::notice::Notice;
 use crate::content::receipt::{Receipt, Stage};
 use crate::content::release::{Approval, Release};
-use crate::content::retraction::{Retraction, Target};
+use crate::content::retraction::{self, Retraction, Target};
 use crate::content::site::{Enrolment, Unit};
 use crate::content::{Folding, Record, fold};
 use crate::entry::{Entry, Hash, Head, Incarnation, LogId, RecordId, SiteId, sign_head};
@@ -200,6 +200,18 @@ fn release(original: &Made, first_seen_ms: Option<i64>) -> Release {
 }
 
 /// Keeps entries in the journal at positions after those there, received at `day(position)`, and folds them.
+/// These entries, as they are held.
+async fn held(tx: &mut Tx, made: &[&Made]) -> Vec<retraction::Held> {
+    let mut held = Vec::new();
+    for made in made {
+        let sql = "SELECT position FROM entries WHERE hash = $1";
+        let row = tx.optional(sql, args![made.hash]).await.unwrap().unwrap();
+        let (site, hash) = made.name();
+        held.push((site, hash, row.get(0).unwrap()));
+    }
+    held
+}
+
 async fn keep(tx: &mut Tx, made: &[&Made]) {
     for made in made {
         let log = &made.head.log;

@@ -237,9 +237,9 @@ async fn what_is_withdrawn_never_shows_up_whichever_came_first() {
         let public = articles::list(tx, PUBLIC, &filter()).await.unwrap();
         assert_eq!(titles(&public), ["旧版"]);
         assert!(!public[0].revised);
-        let held = articles::list(tx, unit.reader(), &filter()).await.unwrap();
-        assert_eq!(titles(&held), ["收回公开", "旧版"]);
-        assert_eq!(held[0].scope, Scope::Organization);
+        let listed = articles::list(tx, unit.reader(), &filter()).await.unwrap();
+        assert_eq!(titles(&listed), ["收回公开", "旧版"]);
+        assert_eq!(listed[0].scope, Scope::Organization);
         for n in [1, 2] {
             assert_eq!(articles::get(tx, unit.reader(), unit.site(), id(n)).await.unwrap(), None);
             let none = articles::find(tx, unit.reader(), &id(n).to_string()).await;
@@ -248,7 +248,7 @@ async fn what_is_withdrawn_never_shows_up_whichever_came_first() {
         assert!(notices::list(tx, unit.reader(), 9).await.unwrap().is_empty());
         assert!(columns::list(tx, unit.reader(), None).await.unwrap().is_empty());
 
-        let asked: Vec<_> = content.iter().map(|made| made.name()).collect();
+        let asked = held(tx, &content).await;
         let gone = retraction::withdrawn(tx, &asked).await.unwrap();
         let expected = [&by_hash, &older, &newer, &wrong, &release, &notice, &named];
         assert_eq!(gone, expected.iter().map(|made| made.name()).collect());
@@ -266,7 +266,7 @@ async fn a_site_can_withdraw_nothing_of_another() {
         let attack = other.retracts(ALL, &[&article], Some(id(1)));
         keep(tx, &[&attack, &article]).await;
         assert_eq!(articles::list(tx, PUBLIC, &filter()).await.unwrap().len(), 1);
-        let asked = [article.name()];
+        let asked = held(tx, &[&article]).await;
         assert!(retraction::withdrawn(tx, &asked).await.unwrap().is_empty());
     });
 }
