@@ -58,6 +58,8 @@ pub struct Hub {
     pub stop: CancellationToken,
     pub(crate) tail: Tail,
     pub(crate) pushes: Seats<SiteId>,
+    /// Questions at work (Hello, Offer, Pull): each reads the database, where others wait behind it.
+    pub(crate) questions: Seats<SiteId>,
     pub(crate) harvests: Seats<HarvesterId>,
     /// Address of the public pages as people know it, without a slash at its end.
     pub pages_url: Option<String>,
@@ -207,6 +209,8 @@ impl Hub {
             stop: parts.stop,
             tail,
             pushes: Seats::new(|_| 2),
+            // A node asks one after the other.
+            questions: Seats::new(|_| 2),
             harvests: Seats::new(|_| 4),
             pages_url: parts.pages_url,
             transfers: Seats::new(|_| 4),

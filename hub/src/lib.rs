@@ -18,3 +18,4 @@ pub mod rpc;
 pub mod serve;
 pub mod sources;
 mod tail;
+mod visitors;

@@ -24,6 +24,7 @@ use crate::config::{HubConfig, Listener};
 use crate::enrol::ca::Ca;
 use crate::hub::{Hub, Parts};
 use crate::sources::{self, Poller, Registry};
+use crate::visitors::Visitors;
 use crate::{figures, rpc};
 
 /// How long what is under way may take after a stop; then connections are cut.
@@ -54,6 +55,8 @@ pub struct Running {
     /// Where its figures are.
     pub metrics: SocketAddr,
     site: Site,
+    // After the site: connections of its store may have been made there.
+    _visitors: Visitors,
 }
 
 /// Serves the hub in `folder` until SIGTERM or Ctrl-C; with `until_eof`, until the end of stdin at the latest.
@@ -112,6 +115,7 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
     let hub = Hub::start(parts).await?;
     let (imprint, views) = (Arc::new(config.identity.clone()), Views::default());
     site.tasks.spawn(views.clone().run(site.store.clone(), site.stop.clone().cancelled_owned()));
+    let visitors = Visitors::start()?;
     let mut listening = Vec::new();
     for scope in Scope::ALL {
         let Some(wanted) = config.listen.of(scope) else { continue };
@@ -145,8 +149,15 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
                 units: true,
                 url: known_as(wanted),
             };
-            let stop = site.stop.clone().cancelled_owned();
-            site.tasks.spawn(web::serve(listener, web::router(context), stop));
+            let (stop, listener) = (site.stop.clone(), listener.into_std()?);
+            visitors.spawn(&site.tasks, async move {
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => {
+                        web::serve(listener, web::router(context), stop.cancelled_owned()).await;
+                    }
+                    Err(error) => error!(%scope, %error, "the listener for pages ended"),
+                }
+            });
         }
         listening.push(network);
     }
@@ -176,7 +187,7 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
             () = keeper.run() => {}
         }
     });
-    Ok(Running { hub, listening, metrics, site })
+    Ok(Running { hub, listening, metrics, site, _visitors: visitors })
 }
 
 impl Running {

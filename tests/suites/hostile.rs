@@ -16,17 +16,17 @@ mod raw;
 mod scenario;
 mod stalls;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn the_port_for_sites_withstands_what_comes_before_a_call() {
-    scenario::run(connections::scenarios().into_iter().chain(frames::scenarios())).await;
+#[test]
+fn the_port_for_sites_withstands_what_comes_before_a_call() {
+    scenario::run(connections::scenarios().into_iter().chain(frames::scenarios()));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn the_port_for_sites_withstands_hostile_calls() {
-    scenario::run(calls::scenarios().into_iter().chain(stalls::scenarios())).await;
+#[test]
+fn the_port_for_sites_withstands_hostile_calls() {
+    scenario::run(calls::scenarios().into_iter().chain(stalls::scenarios()));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn the_ports_for_pages_and_figures_withstand_hostile_visitors() {
-    scenario::run(pages::scenarios()).await;
+#[test]
+fn the_ports_for_pages_and_figures_withstand_hostile_visitors() {
+    scenario::run(pages::scenarios());
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lianbo_node::ingest::{Checked, Origin};
-use lianbo_node::wire::{decode_frame, heights_to_proto};
+use lianbo_node::wire::heights_to_proto;
 use lianbo_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -111,11 +111,8 @@ fn present(hub: &Hub, caller: &Caller) -> Result<Caller, Status> {
 
 async fn check(hub: &Hub, caller: &Caller, push: v1::PushRequest) -> Result<Checked, Status> {
     present(hub, caller)?;
-    let entries =
-        decode_frame(&push.frame).map_err(|error| Status::invalid_argument(error.to_string()))?;
-    // Not held beside its entries while they wait for the door.
-    drop(push);
-    Ok(Checked::of(entries).await)
+    let checked = Checked::of_frame(push.frame).await;
+    checked.map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
 async fn take(hub: &Hub, caller: &Caller, frame: Checked) -> Result<v1::PushResponse, Status> {

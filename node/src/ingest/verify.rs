@@ -9,13 +9,16 @@ use tokio::sync::Semaphore;
 use super::Refusal;
 use crate::content::{self, Record};
 use crate::entry::{Entry, EntryError, Hash, Head, SiteId, verify_head};
-use crate::wire::{decode_head, decode_record};
+use crate::wire::{FrameError, decode_frame, decode_head, decode_record, decompressed_size};
 
 /// Entries one task verifies: long enough (2 ms) to be worth a hop, short enough to spread.
 const CHUNK: usize = 48;
 
 /// So few are verified where they are: a hop would take longer.
 const FEW: usize = 2;
+
+/// Frames up to so many bytes are decoded where they are, likewise.
+const SMALL: usize = 16 * 1024;
 
 /// One for each core: more threads at work would only take turns, and keep the one that writes from its own.
 static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
@@ -71,6 +74,14 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// Decodes and checks what a frame holds. None keeps other work waiting, however much it holds.
+    pub async fn of_frame(frame: Bytes) -> Result<Self, FrameError> {
+        let small = decompressed_size(&frame).is_none_or(|size| size <= SMALL);
+        let decode = move || decode_frame(&frame);
+        let entries = if small { decode() } else { on_a_core(decode).await.await };
+        Ok(Self::of(entries?).await)
+    }
+
     /// Checks them on all cores.
     pub async fn of(entries: Vec<Entry>) -> Self {
         let (mut held, mut refused) = (Vec::with_capacity(entries.len()), Vec::new());
@@ -109,21 +120,31 @@ where
             break;
         }
         let work = work.clone();
-        // Never closed, so there is always one.
-        let core = CORES.clone().acquire_owned().await.ok();
-        tasks.push(tokio::task::spawn_blocking(move || {
-            let done = chunk.into_iter().map(work).collect::<Vec<_>>();
-            drop(core);
-            done
-        }));
+        tasks.push(on_a_core(move || chunk.into_iter().map(work).collect::<Vec<_>>()).await);
     }
     let mut done = Vec::new();
     for task in tasks {
+        done.extend(task.await);
+    }
+    done
+}
+
+/// Begins some work as soon as a core is free for it. What that gives is waited for apart.
+async fn on_a_core<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> impl Future<Output = T> {
+    // Never closed, so there is always one.
+    let core = CORES.clone().acquire_owned().await.ok();
+    let task = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(core);
+        done
+    });
+    async {
         match task.await {
-            Ok(chunk) => done.extend(chunk),
+            Ok(done) => done,
             // A panic in a parser is a bug; it must not pass for an acceptance, nor take the door down.
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
-    done
 }

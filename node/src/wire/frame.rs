@@ -79,18 +79,22 @@ pub fn decode_frame(frame: &[u8]) -> Result<Vec<Entry>, FrameError> {
         .collect()
 }
 
+/// Bytes that a frame says it has once it is decompressed, at most what any may have; `None` for one that holds more, or
+/// is no frame.
+pub fn decompressed_size(frame: &[u8]) -> Option<usize> {
+    // A frame need not tell.
+    let told = zstd::zstd_safe::get_frame_content_size(frame).ok()?;
+    let told = told.map_or(Some(MAX_RAW), |told| usize::try_from(told).ok())?;
+    (told <= MAX_RAW).then_some(told)
+}
+
 /// What is in a frame, if it says that it holds no more than it may, and does.
 fn decompress(frame: &[u8]) -> Option<Bytes> {
     thread_local! {
         // Kept, because making one costs more than what it does to a small frame.
         static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
     }
-    // A frame need not tell.
-    let told = zstd::zstd_safe::get_frame_content_size(frame).ok()?;
-    let room = told.map_or(Some(MAX_RAW), |told| usize::try_from(told).ok())?;
-    if room > MAX_RAW {
-        return None;
-    }
+    let room = decompressed_size(frame)?;
     DECOMPRESSOR.with_borrow_mut(|kept| {
         let decompressor = match kept {
             Some(decompressor) => decompressor,

@@ -5,7 +5,9 @@ mod harvest;
 mod head;
 mod record;
 
-pub use frame::{FrameError, MAX_FRAME, MAX_RAW, decode_frame, encode_frame, encode_frame_of};
+pub use frame::{
+    FrameError, MAX_FRAME, MAX_RAW, decode_frame, decompressed_size, encode_frame, encode_frame_of,
+};
 pub use harvest::{MAX_HTML, told_from_proto, told_to_proto};
 pub use head::{
     decode_head, encode_head, height_from_proto, height_to_proto, heights_from_proto,

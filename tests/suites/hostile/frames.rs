@@ -27,7 +27,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         "streams without end": open_streams => ["REFUSED_STREAM, GOAWAY PROTOCOL_ERROR", CALM, PROTOCOL],
         "a header bomb (HPACK)": header_bomb => [CALM, PROTOCOL, "GOAWAY COMPRESSION_ERROR", "left open {\"answered\"", "closed"],
         "headers of a megabyte": large_headers => [CALM, PROTOCOL, "closed", "left open {\"answered\""],
-        "headers that are none": bad_headers => [PROTOCOL, "GOAWAY COMPRESSION_ERROR", "closed"],
+        "headers that are none": bad_headers => ["PROTOCOL_ERROR, GOAWAY PROTOCOL_ERROR", PROTOCOL, "GOAWAY COMPRESSION_ERROR", "closed"],
         "data beyond the window": beyond_window => ["FLOW_CONTROL_ERROR, GOAWAY PROTOCOL_ERROR", "GOAWAY FLOW_CONTROL_ERROR", PROTOCOL],
         "empty data without end": empty_data => [CALM, "closed", "left open", "taken"],
         "a window that overflows": window_overflow => ["GOAWAY FLOW_CONTROL_ERROR"],

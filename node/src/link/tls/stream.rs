@@ -20,9 +20,9 @@ use super::{BadCertificate, CertInfo, Connections, Peer, certificate_info};
 /// How long a connection without a certificate may stand: its places are few.
 const ANONYMOUS_FOR: Duration = Duration::from_mins(2);
 
-/// What one read costs of the 128 units a task may spend before others have their turn: a flood of the smallest
-/// frames is a hundred frames a read.
-const COST: usize = 8;
+/// What one read costs of the 128 units a task may spend before others have their turn, so that it is one: a flood of the
+/// smallest frames is a hundred frames a read.
+const COST: usize = 64;
 
 /// Who is at the other end; found in the extensions of every request.
 #[derive(Clone, Debug)]
