@@ -11,7 +11,7 @@ use crate::content::{self, Record};
 use crate::entry::{Entry, EntryError, Hash, Head, SiteId, verify_head};
 use crate::wire::{FrameError, decode_frame, decode_head, decode_record, decompressed_size};
 
-/// Entries one task verifies: long enough (2 ms) to be worth a hop, short enough to spread.
+/// Most entries one task verifies (2 ms), so that others have their turn.
 const CHUNK: usize = 48;
 
 /// So few are verified where they are: a hop would take longer.
@@ -20,10 +20,11 @@ const FEW: usize = 2;
 /// Frames up to so many bytes are decoded where they are, likewise.
 const SMALL: usize = 16 * 1024;
 
+static CORES: LazyLock<usize> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+
 /// One for each core: more threads at work would only take turns, and keep the one that writes from its own.
-static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
-    Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get)))
-});
+static FREE: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(*CORES)));
 
 /// An entry whose signature, body and pure rules hold.
 #[derive(Clone, Debug)]
@@ -112,10 +113,11 @@ where
     if items.len() <= FEW {
         return items.into_iter().map(work).collect();
     }
+    let each = items.len().div_ceil(*CORES).min(CHUNK);
     let mut rest = items.into_iter();
     let mut tasks = Vec::new();
     loop {
-        let chunk: Vec<T> = rest.by_ref().take(CHUNK).collect();
+        let chunk: Vec<T> = rest.by_ref().take(each).collect();
         if chunk.is_empty() {
             break;
         }
@@ -134,7 +136,7 @@ async fn on_a_core<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> impl Future<Output = T> {
     // Never closed, so there is always one.
-    let core = CORES.clone().acquire_owned().await.ok();
+    let core = FREE.clone().acquire_owned().await.ok();
     let task = tokio::task::spawn_blocking(move || {
         let done = work();
         drop(core);
