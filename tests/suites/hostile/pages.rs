@@ -176,7 +176,7 @@ async fn smuggling(ground: Arc<Ground>) -> Seen {
 }
 
 async fn pipelines(ground: Arc<Ground>) -> Seen {
-    let each = ground.size(1_000, 20_000);
+    let each = ground.size(300, 20_000);
     let to = [(ground.pages, "/"), (ground.metrics, "/live")];
     many(4, |index| async move {
         let (to, path) = to[index % 2];
