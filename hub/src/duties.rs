@@ -122,9 +122,10 @@ async fn once(hub: &Hub, done: &mut Done, sight: Sight) -> Result<Outcome, Inges
     }
     drop(tx);
     let write = sight == Sight::Write && !unseen.is_empty();
+    let gathering = sight == Sight::Wait || !unseen.is_empty();
+    let nothing = if gathering { Outcome::Gathering } else { Outcome::Idle };
     if !write && stale.is_empty() {
-        let gathering = sight == Sight::Wait || !unseen.is_empty();
-        return Ok(if gathering { Outcome::Gathering } else { Outcome::Idle });
+        return Ok(nothing);
     }
     let from = *done;
     let plan: Plan = Box::new(move |tx| {
@@ -139,7 +140,7 @@ async fn once(hub: &Hub, done: &mut Done, sight: Sight) -> Result<Outcome, Inges
     });
     let written = hub.door.write_planned(plan).await?;
     if !write {
-        return Ok(if written.is_empty() { Outcome::Idle } else { Outcome::Did { all: false } });
+        return Ok(if written.is_empty() { nothing } else { Outcome::Did { all: false } });
     }
     done.seen = unseen.last().map_or(from.seen, |seen| seen.position);
     Ok(Outcome::Did { all: i64::try_from(unseen.len()).is_ok_and(|count| count < MAX_UNSEEN) })
