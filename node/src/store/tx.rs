@@ -99,7 +99,7 @@ impl Tx {
             let rest = rows.split_off(count);
             let width = rows[0].len();
             let values = tuples(width, count, self.numbered());
-            let sql = format!("{} VALUES {values} {tail}", self.all_or_nothing(head));
+            let sql = format!("{} VALUES {values} {tail}", self.without_copies(head));
             self.execute(&sql, rows.into_iter().flatten().collect()).await?;
             rows = rest;
         }
@@ -136,7 +136,7 @@ impl Tx {
 
     /// So that SQLite could take back one statement alone it would copy every page that the statement touches into a
     /// file beside. Nobody asks for that: what failed is the transaction.
-    fn all_or_nothing(&self, insert: &str) -> String {
+    fn without_copies(&self, insert: &str) -> String {
         if self.numbered() {
             insert.to_owned()
         } else {

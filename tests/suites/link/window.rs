@@ -6,13 +6,15 @@ use super::{ORGANIZATION, hub_writes};
 use lianbo_node::content::Record;
 use lianbo_node::identity::Identity;
 use lianbo_node::ingest::Draft;
+use lianbo_node::link::RETRY_AFTER;
 use lianbo_node::scope::Scope;
 use lianbo_node::store::testing::TestDatabase;
 use lianbo_proto::v1;
-use lianbo_tests::net::TestHub;
-use lianbo_tests::raw::{RawClient, open_frame};
+use lianbo_tests::net::{PATIENCE, TestHub};
+use lianbo_tests::raw::{RawClient, hello, open_frame};
 use lianbo_tests::records;
 use rand::RngExt;
+use tokio::task::JoinSet;
 
 /// What a hub says that it leaves unacknowledged, and the most that one batch holds beyond it.
 const WINDOW: usize = 4 * 1024 * 1024;
@@ -94,4 +96,38 @@ async fn a_follower_that_does_not_read_holds_up_nobody_and_the_hub_can_stop() {
     drop((quick, other));
     hub.close().await;
     drop((deaf, streams));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_asks_much_at_once_is_told_to_come_back_and_another_is_answered() {
+    let hub = TestHub::start(TestDatabase::sqlite().await).await;
+    let identity = Identity::generate(&mut rand::rng());
+    let pki = hub.enrol(&identity, "eager", Scope::Organization).await;
+    let eager = RawClient::connect(&hub, &pki, Scope::Organization).await;
+    let calm = Identity::generate(&mut rand::rng());
+    let pki = hub.enrol(&calm, "calm", Scope::Organization).await;
+    let mut other = RawClient::connect(&hub, &pki, Scope::Organization).await;
+    let told_to_wait = async {
+        loop {
+            // Fewer than it may have under way, more than it may have at work.
+            let mut asked = JoinSet::new();
+            for _ in 0..8 {
+                let (mut sync, question) = (eager.sync.clone(), hello(identity.site));
+                asked.spawn(async move { sync.hello(question).await });
+            }
+            let answers = asked.join_all().await;
+            assert!(answers.iter().any(Result::is_ok));
+            let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+            for status in &refused {
+                assert!(status.message().contains("questions"), "{status:?}");
+                assert!(status.metadata().contains_key(RETRY_AFTER));
+            }
+            other.hello(calm.site).await.expect("another site is answered");
+            if !refused.is_empty() {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, told_to_wait).await.expect("told to come back");
+    hub.close().await;
 }
