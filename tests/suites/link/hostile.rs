@@ -95,6 +95,38 @@ async fn one_bad_entry_does_not_hold_up_the_good_ones_beside_it() {
 }
 
 #[tokio::test]
+async fn what_came_before_a_broken_frame_is_written_and_acknowledged_and_nothing_after_it() {
+    let mut world = World::new(TestDatabase::sqlite().await).await;
+    let frames = [1, 2, 3].map(|n| {
+        let made = world.own.write(ORGANIZATION, records::article(n, "good"));
+        encode_frame(&[made.entry])
+    });
+    let [first, second, late] = frames;
+    let (send, mut answers) = world.client.push_stream().await.unwrap();
+    let sending = async {
+        for frame in [first, second, Bytes::from_static(b"garbage"), late] {
+            // The hub may have ended the call by the last.
+            drop(send.send(v1::PushRequest { frame }).await);
+        }
+    };
+    let answering = async {
+        for upto in [1, 2] {
+            let answer = answers.message().await.unwrap().unwrap();
+            assert_eq!(answer.acked[0].seq, upto);
+        }
+        let status = answers.message().await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    };
+    tokio::join!(sending, answering);
+    drop((send, answers));
+    let mut tx = world.hub.store.read().await.unwrap();
+    let held = lianbo_node::journal::heights_of_site(&mut tx, world.own.site()).await.unwrap();
+    assert_eq!(held.values().map(|height| height.seq).collect::<Vec<_>>(), [2]);
+    drop(tx);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_stream_begins_with_one_open_and_goes_on_with_acknowledgements_of_it() {
     let mut world = World::new(TestDatabase::sqlite().await).await;
     let ack = v1::LaneCursor { lane: CONTENT, cursor: Bytes::from_static(&[1; 124]) };
