@@ -218,6 +218,24 @@ pub fn verify_head(key: PublicKey, head: &[u8], signature: &[u8]) -> Result<(), 
     verify(key, HEAD_CONTEXT, &[head], signature)
 }
 
+/// Checks at once that a key's signatures over these heads hold, in half the time it takes one by one (Bernstein and
+/// others, High-speed high-security signatures, 2012, section 5). For own ones: which of them fails is not told, and
+/// keys of small order pass.
+pub fn verify_own_heads(
+    key: &VerifyingKey,
+    heads: &[Bytes],
+    signatures: &[Bytes],
+) -> Result<(), EntryError> {
+    let messages: Vec<_> = heads.iter().map(|head| [HEAD_CONTEXT, head].concat()).collect();
+    let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+    let signatures: Result<Vec<_>, _> =
+        signatures.iter().map(|signature| Signature::from_slice(signature)).collect();
+    let keys = vec![*key; messages.len()];
+    signatures
+        .and_then(|signatures| ed25519_dalek::verify_batch(&messages, &signatures, &keys))
+        .map_err(|_| EntryError::BadSignature)
+}
+
 /// Checks a signature made by [`sign`].
 pub fn verify(
     key: PublicKey,
@@ -279,6 +297,28 @@ mod tests {
             verify(public(&signer), b"lianbo.v1.join\0", &[b"head"], &signature),
         ] {
             assert_eq!(broken, Err(EntryError::BadSignature));
+        }
+    }
+
+    #[test]
+    fn of_many_signatures_each_must_hold() {
+        let signer = key(1);
+        let heads: Vec<Bytes> = (0..100_u8).map(|n| vec![n; 200].into()).collect();
+        let signatures: Vec<Bytes> = heads.iter().map(|head| sign_head(&signer, head)).collect();
+        let verify = |signer: &SigningKey, signatures: &[Bytes]| {
+            verify_own_heads(&signer.verifying_key(), &heads, signatures)
+        };
+        assert_eq!(verify(&signer, &signatures), Ok(()));
+        assert_eq!(verify_own_heads(&signer.verifying_key(), &[], &[]), Ok(()));
+        assert_eq!(verify(&key(2), &signatures), Err(EntryError::BadSignature));
+        assert_eq!(verify(&signer, &signatures[1..]), Err(EntryError::BadSignature));
+        let bits = (0..64).map(|byte| (byte % 100, byte, 1_u8 << (byte % 8)));
+        for (which, byte, bit) in bits {
+            let mut flipped = signatures.clone();
+            let mut bytes = flipped[which].to_vec();
+            bytes[byte] ^= bit;
+            flipped[which] = bytes.into();
+            assert_eq!(verify(&signer, &flipped), Err(EntryError::BadSignature), "{which} {byte}");
         }
     }
 

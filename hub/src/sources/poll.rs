@@ -1,7 +1,9 @@
 //! Polls sources: many at a time, each host in peace, what comes together kept together.
 
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -27,7 +29,7 @@ use crate::config::SourcesConfig;
 /// Sources that are on their way at a time, most of them waiting for their host's turn.
 const WAITING: usize = 256;
 /// Answers that wait to be kept; more wait at their fetchers.
-const ANSWERS: usize = 64;
+const ANSWERS: usize = 32;
 /// Articles that are kept in one transaction, about.
 const TOGETHER: usize = 1024;
 /// Hosts whose last turn is remembered.
@@ -43,6 +45,9 @@ pub struct Poller {
     turns: Arc<Mutex<HashMap<String, Instant>>>,
     /// Questions at a time.
     at_once: Arc<Semaphore>,
+    /// Answers that are read at a time, one for each core: more would only take turns, and keep what was read
+    /// before from being signed and written.
+    cores: Arc<Semaphore>,
 }
 
 impl Poller {
@@ -60,6 +65,7 @@ impl Poller {
             pace: Duration::from_secs(config.pace_seconds.into()),
             turns: Arc::default(),
             at_once: Arc::new(Semaphore::new(usize::from(config.at_once.max(1)))),
+            cores: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
         })
     }
 
@@ -140,7 +146,13 @@ impl Poller {
         let (source, last) = (watched.source.clone(), watched.poll.clone());
         let last = last.body.filter(|_| last.url == source.url);
         let (site, now) = (self.keeper.site, self.keeper.clock.now());
-        let reading = tokio::task::spawn_blocking(move || read(body, &source, last, site, now));
+        // Never closed, so there is always one.
+        let core = self.cores.clone().acquire_owned().await.ok();
+        let reading = tokio::task::spawn_blocking(move || {
+            let answer = read(body, &source, last, site, now);
+            drop(core);
+            answer
+        });
         reading.await.unwrap_or_else(|_| failed("the feed cannot be read".to_owned()))
     }
 }

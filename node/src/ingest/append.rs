@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::admit::refuse;
+use super::sign::Signing;
 use super::{Origin, Outcome, Refusal, Verified, Written};
 use crate::args;
 use crate::content::{self, Folding, Record};
@@ -114,12 +115,13 @@ impl<'t> Appender<'t> {
         Ok(outcomes)
     }
 
-    /// Appends own entries: all of them, or none and why.
+    /// Appends own entries, which are being signed: all of them, or none and why.
     pub(super) async fn append_own(
         &mut self,
-        sealed: Vec<Verified>,
+        unsigned: Vec<Verified>,
+        mut signing: Signing,
     ) -> Result<Result<Vec<Written>, Refusal>, StoreError> {
-        let segment: Vec<_> = sealed.into_iter().map(|entry| (entry, Origin::Own)).collect();
+        let mut segment: Vec<_> = unsigned.into_iter().map(|it| (it, Origin::Own)).collect();
         let decision = self.decide(&segment).await?;
         let mut written = Vec::with_capacity(segment.len());
         for ((item, _), outcome) in segment.iter().zip(&decision.outcomes) {
@@ -131,10 +133,22 @@ impl<'t> Appender<'t> {
                     hash: item.hash,
                     position: *position,
                 }),
-                Outcome::Known => {}
+                Outcome::Known => return Err(StoreError::Corrupt("an own entry before its time")),
             }
         }
-        self.apply(&segment, &decision).await?;
+        self.save_logs(&decision).await?;
+        let mut folding = Vec::with_capacity(segment.len());
+        let mut rest = segment.as_mut_slice();
+        while !rest.is_empty() {
+            let signatures = signing.next().await?;
+            let (signed, unsigned) = rest.split_at_mut(signatures.len());
+            for ((item, _), signature) in signed.iter_mut().zip(signatures) {
+                item.entry.signature = signature;
+            }
+            folding.extend(self.insert(signed.iter().map(|(item, _)| item)).await?);
+            rest = unsigned;
+        }
+        self.fold(&decision, &folding).await?;
         Ok(Ok(written))
     }
 
@@ -328,6 +342,20 @@ impl<'t> Appender<'t> {
         segment: &[(Verified, Origin)],
         decision: &Decision,
     ) -> Result<(), StoreError> {
+        self.save_logs(decision).await?;
+        let accepted = decision.accepted.iter().map(|index| &segment[*index].0);
+        let mut folding = self.insert(accepted).await?;
+        for &(position, received_ms, index) in &decision.filled {
+            let item = &segment[index].0;
+            let sql = "UPDATE entries SET body = $1, slug = $2 WHERE position = $3";
+            let body = item.entry.body.as_ref();
+            self.tx.execute(sql, args![body, slug(item), position]).await?;
+            folding.extend(folding_of(position, received_ms, item));
+        }
+        self.fold(decision, &folding).await
+    }
+
+    async fn save_logs(&mut self, decision: &Decision) -> Result<(), StoreError> {
         let mut logs = Vec::with_capacity(decision.logs.len());
         for (log, state) in &decision.logs {
             self.logs.insert(*log, *state);
@@ -343,11 +371,16 @@ impl<'t> Appender<'t> {
                  top = excluded.top, lamport = excluded.lamport",
                 logs,
             )
-            .await?;
-        let mut rows = Vec::with_capacity(decision.accepted.len());
-        let mut folding = Vec::with_capacity(decision.accepted.len());
-        for &index in &decision.accepted {
-            let item = &segment[index].0;
+            .await
+    }
+
+    /// Puts entries at the end of the journal; what the views are to get of them.
+    async fn insert<'i>(
+        &mut self,
+        items: impl Iterator<Item = &'i Verified>,
+    ) -> Result<Vec<Folding<'i>>, StoreError> {
+        let (mut rows, mut folding) = (Vec::new(), Vec::new());
+        for item in items {
             self.end = self.end.after(item.hash);
             rows.push(self.entry_values(item));
             folding.extend(folding_of(self.end.position, self.now, item));
@@ -360,13 +393,15 @@ impl<'t> Appender<'t> {
                 rows,
             )
             .await?;
-        for &(position, received_ms, index) in &decision.filled {
-            let item = &segment[index].0;
-            let sql = "UPDATE entries SET body = $1, slug = $2 WHERE position = $3";
-            let body = item.entry.body.as_ref();
-            self.tx.execute(sql, args![body, slug(item), position]).await?;
-            folding.extend(folding_of(position, received_ms, item));
-        }
+        Ok(folding)
+    }
+
+    /// The rest of what was decided, once all entries are in the journal.
+    async fn fold(
+        &mut self,
+        decision: &Decision,
+        folding: &[Folding<'_>],
+    ) -> Result<(), StoreError> {
         let forks = decision.forks.iter().map(|(log, seq)| args![*log, *seq]).collect();
         self.tx
             .insert_many("INSERT INTO forks (log, seq)", "ON CONFLICT DO NOTHING", forks)
@@ -374,7 +409,7 @@ impl<'t> Appender<'t> {
         for log in &decision.climbing {
             self.climb(*log).await?;
         }
-        content::fold(self.tx, &folding).await
+        content::fold(self.tx, folding).await
     }
 
     fn entry_values(&self, item: &Verified) -> Vec<Value> {

@@ -1,4 +1,4 @@
-//! Own entries: drafts, sealed inside the transaction that keeps them.
+//! Own entries: drafts, made entries inside the transaction that keeps them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,12 +7,13 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::append::Appender;
-use super::verify::{spread, verify_one};
+use super::sign::Signing;
+use super::verify::{spread, verify_unsigned};
 use super::{IngestError, Refusal, Verified, Written};
 use crate::args;
 use crate::content::Record;
 use crate::content::site::IncarnationStart;
-use crate::entry::{BlobRef, Entry, Hash, Head, Lane, LogId, sign_head};
+use crate::entry::{BlobRef, Hash, Head, Lane, LogId};
 use crate::heights::Height;
 use crate::identity::Identity;
 use crate::journal::{Meta, Standing, log_from_row};
@@ -115,29 +116,34 @@ async fn write_drafts(
              sync once so that they are filled up, or run `resume`",
         )));
     }
-    let mut heads: Vec<Unsigned> = Vec::with_capacity(drafts.len());
+    let mut unsigned: Vec<Unsigned> = Vec::with_capacity(drafts.len());
     let lamport = own_lamport(appender.tx, meta).await?;
     let mut author = Author { lamport, tips: Vec::new(), begun: Vec::new() };
     for draft in drafts {
         if let Some(start) = author.incarnation_start(appender, meta, draft.audience).await? {
             match author.head(appender, meta, identity, start).await? {
-                Ok(head) => heads.push(head),
+                Ok(head) => unsigned.push(head),
                 Err(error) => return Ok(Err(error)),
             }
         }
         match author.head(appender, meta, identity, draft).await? {
-            Ok(head) => heads.push(head),
+            Ok(head) => unsigned.push(head),
             Err(error) => return Ok(Err(error)),
         }
     }
-    // A head names the one before by its bytes alone: so all can be signed at once, on all cores.
-    let identity = identity.clone();
-    let sealed = spread(heads, move |head| seal(&identity, head)).await;
-    let sealed = match sealed.into_iter().collect::<Result<Vec<Verified>, Refusal>>() {
-        Ok(sealed) => sealed,
+    // An entry is named by the bytes of its head alone: so all can be decided on before any is signed, and signed
+    // while the first are being written.
+    let verify = |chunk: Vec<Unsigned>| {
+        chunk.into_iter().map(|it| verify_unsigned(it.head, it.body)).collect()
+    };
+    let checked = spread(unsigned, verify).await;
+    let checked = match checked.into_iter().collect::<Result<Vec<Verified>, Refusal>>() {
+        Ok(checked) => checked,
         Err(refusal) => return Ok(Err(IngestError::Rule(refusal))),
     };
-    appender.append_own(sealed).await.map(|written| written.map_err(IngestError::Rule))
+    let heads = checked.iter().map(|it| it.entry.head.clone()).collect();
+    let signing = Signing::begin(identity.clone(), heads);
+    appender.append_own(checked, signing).await.map(|written| written.map_err(IngestError::Rule))
 }
 
 async fn own_lamport(tx: &mut Tx, meta: &Meta) -> Result<u64, StoreError> {
@@ -154,13 +160,7 @@ struct Unsigned {
     body: Bytes,
 }
 
-/// Signs. Read back as a peer will read it: what others would refuse must not be written here.
-fn seal(identity: &Identity, it: Unsigned) -> Result<Verified, Refusal> {
-    let signature = sign_head(identity.signing_key(), &it.head);
-    verify_one(Entry { head: it.head, signature, body: Some(it.body) })
-}
-
-/// Where this site's logs stand while one plan's drafts are sealed.
+/// Where this site's logs stand while one plan's drafts become entries.
 struct Author {
     lamport: u64,
     tips: Vec<(LogId, u64, Option<Hash>)>,

@@ -10,6 +10,7 @@ mod author;
 mod door;
 mod outcome;
 mod rebuild;
+mod sign;
 mod verify;
 
 pub use author::{Draft, Note, NotingPlan, Plan, PlanError, Planned};

@@ -26,7 +26,7 @@ static CORES: LazyLock<usize> =
 /// One for each core: more threads at work would only take turns, and keep the one that writes from its own.
 static FREE: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(*CORES)));
 
-/// An entry whose signature, body and pure rules hold.
+/// An entry whose signature, body and pure rules hold. An own one is signed last, after all else was decided.
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// The bytes.
@@ -43,11 +43,20 @@ pub struct Verified {
 pub(super) fn verify_one(entry: Entry) -> Result<Verified, Refusal> {
     let head = decode_head(&entry.head)?;
     let place = Some((head.log, head.seq));
+    let signed = verify_head(head.key, &entry.head, &entry.signature).map_err(Refusal::from);
+    let checked = signed.and_then(|()| check(entry, head));
+    checked.map_err(|refusal| Refusal { place, ..refusal })
+}
+
+/// Checks an own entry that is not signed yet: what others would refuse must not be written here.
+pub(super) fn verify_unsigned(head: Bytes, body: Bytes) -> Result<Verified, Refusal> {
+    let entry = Entry { head, signature: Bytes::new(), body: Some(body) };
+    let head = decode_head(&entry.head)?;
+    let place = Some((head.log, head.seq));
     check(entry, head).map_err(|refusal| Refusal { place, ..refusal })
 }
 
 fn check(entry: Entry, head: Head) -> Result<Verified, Refusal> {
-    verify_head(head.key, &entry.head, &entry.signature)?;
     let record = match &entry.body {
         None => None,
         Some(body) => decode_body(&head, body)?,
@@ -86,7 +95,8 @@ impl Checked {
     /// Checks them on all cores.
     pub async fn of(entries: Vec<Entry>) -> Self {
         let (mut held, mut refused) = (Vec::with_capacity(entries.len()), Vec::new());
-        for (index, result) in spread(entries, verify_one).await.into_iter().enumerate() {
+        let verify = |entries: Vec<Entry>| entries.into_iter().map(verify_one).collect();
+        for (index, result) in spread(entries, verify).await.into_iter().enumerate() {
             match result {
                 Ok(item) => held.push(item),
                 Err(refusal) => refused.push((index, refusal)),
@@ -101,17 +111,17 @@ impl Checked {
     }
 }
 
-/// Does the same to many on all cores; answers in the same order.
+/// Does the same to many on all cores, some at a time; answers in the same order.
 pub(super) async fn spread<T, U>(
     items: Vec<T>,
-    work: impl Fn(T) -> U + Clone + Send + 'static,
+    work: impl Fn(Vec<T>) -> Vec<U> + Clone + Send + 'static,
 ) -> Vec<U>
 where
     T: Send + 'static,
     U: Send + 'static,
 {
     if items.len() <= FEW {
-        return items.into_iter().map(work).collect();
+        return work(items);
     }
     let each = items.len().div_ceil(*CORES).min(CHUNK);
     let mut rest = items.into_iter();
@@ -122,7 +132,7 @@ where
             break;
         }
         let work = work.clone();
-        tasks.push(on_a_core(move || chunk.into_iter().map(work).collect::<Vec<_>>()).await);
+        tasks.push(on_a_core(move || work(chunk)).await);
     }
     let mut done = Vec::new();
     for task in tasks {

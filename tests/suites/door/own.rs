@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lianbo_node::content::receipt::Stage;
 use lianbo_node::content::{Record, article as articles};
 use lianbo_node::entry::Lane;
 use lianbo_node::ingest::{Draft, IngestError, PlanError, Reason};
@@ -25,9 +26,8 @@ async fn ends(site: TestSite) {
 on_both! {
     async fn own_entries_are_written_together_or_not_at_all(database) {
         let site = TestSite::node(database).await;
-        let stage = lianbo_node::content::receipt::Stage::Read;
         let good = [(ALL, column("news", "")), (ALL, article(1, "")), (INSIDE, article(1, ""))];
-        let bad = (ALL, receipt(site.hub.site(), id(1), stage, ""));
+        let bad = (ALL, receipt(site.hub.site(), id(1), Stage::Read, ""));
         let with_bad = [&good[..1], &[bad], &good[1..]].concat();
         let error = site.write(with_bad).await.unwrap_err();
         assert!(matches!(&error, IngestError::Rule(it) if it.reason == Reason::Rule), "{error}");
@@ -40,6 +40,20 @@ on_both! {
         assert_eq!(view.revisions.len(), 2);
         assert!(view.revisions[0].lamport > view.revisions[1].lamport);
         drop(tx);
+        ends(site).await;
+    }
+
+    async fn many_own_entries_are_signed_each_with_its_own_signature(database) {
+        let site = TestSite::node(database).await;
+        // More than are signed, and more than are written, in one go.
+        let good = (0..700_u32).map(|n| (ALL, article(1, &n.to_string())));
+        let bad = (ALL, receipt(site.hub.site(), id(1), Stage::Read, ""));
+        let refused = site.write(good.clone().chain([bad]).collect()).await;
+        assert!(matches!(refused, Err(IngestError::Rule(_))), "{refused:?}");
+        assert_eq!(site.journal().await.len(), 0);
+        let written = site.write(good.collect()).await.unwrap();
+        assert_eq!((written.len(), written[699].seq), (700, 700));
+        // `ends` verifies every signature.
         ends(site).await;
     }
 
