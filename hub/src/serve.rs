@@ -137,7 +137,7 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
             let listener = bind(address).await?;
             network.pages = Some(listener.local_addr()?);
             let context = WebContext {
-                store: site.store.clone(),
+                store: site.store.clone().for_visitors(),
                 end: site.door.end(),
                 blobs: site.blobs.clone(),
                 site: site.identity.site,

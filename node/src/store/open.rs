@@ -29,6 +29,9 @@ const WRITER_CACHE: &str = "-16000";
 /// Pages in the write-ahead log, 16 MB, before they are moved to their places. After SQLite's own 1,000, each such batch
 /// would move the pages that the next one touches again.
 const WAL_PAGES: &str = "4000";
+/// Connections for reading, and those for visitors beside them.
+const READERS: u32 = 4;
+const FOR_VISITORS: u32 = 2;
 
 /// A database and its connections. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub struct Store {
     engine: Engine,
     /// Simulated time waits for it.
     still: bool,
+    /// Reads over the connections for visitors.
+    for_visitors: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -43,9 +48,13 @@ enum Engine {
     Sqlite {
         writer: SqlitePool,
         readers: SqlitePool,
+        for_visitors: SqlitePool,
     },
     #[cfg(feature = "postgres")]
-    Postgres(PgPool),
+    Postgres {
+        pool: PgPool,
+        for_visitors: PgPool,
+    },
 }
 
 impl Store {
@@ -64,7 +73,14 @@ impl Store {
     }
 
     fn of(engine: Engine) -> Self {
-        Self { engine, still: false }
+        Self { engine, still: false, for_visitors: false }
+    }
+
+    /// The same store for those who read pages: it has connections of its own for reading, so that nobody else waits
+    /// for one however many visitors come.
+    #[must_use]
+    pub fn for_visitors(self) -> Self {
+        Self { for_visitors: true, ..self }
     }
 
     /// The same store for a simulation: its clock stands still while a transaction is open.
@@ -91,9 +107,11 @@ impl Store {
             writer.close().await;
             return Err(error);
         }
-        let readers =
-            SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.read_only(true));
-        Ok(Self::of(Engine::Sqlite { writer, readers }))
+        let reading = options.read_only(true);
+        let [readers, for_visitors] = [READERS, FOR_VISITORS].map(|most| {
+            SqlitePoolOptions::new().max_connections(most).connect_lazy_with(reading.clone())
+        });
+        Ok(Self::of(Engine::Sqlite { writer, readers, for_visitors }))
     }
 
     /// A SQLite database in memory, gone when dropped. One connection reads and writes: for simulations.
@@ -106,7 +124,8 @@ impl Store {
             .connect_with(options)
             .await?;
         migrate(&SQLITE, &mut *pool.acquire().await?).await?;
-        Ok(Self::of(Engine::Sqlite { writer: pool.clone(), readers: pool }))
+        let (writer, readers) = (pool.clone(), pool.clone());
+        Ok(Self::of(Engine::Sqlite { writer, readers, for_visitors: pool }))
     }
 
     #[cfg(feature = "postgres")]
@@ -114,9 +133,11 @@ impl Store {
         let options = PgConnectOptions::from_str(address)?
             .application_name("lianbo")
             .options([("synchronous_commit", "on")]);
+        let for_visitors =
+            PgPoolOptions::new().max_connections(FOR_VISITORS).connect_lazy_with(options.clone());
         let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
         migrate(&POSTGRES, &mut *pool.acquire().await?).await?;
-        Ok(Self::of(Engine::Postgres(pool)))
+        Ok(Self::of(Engine::Postgres { pool, for_visitors }))
     }
 
     /// Begins a transaction that writes. One at a time over all processes on this database.
@@ -128,7 +149,7 @@ impl Store {
                 Tx(Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?), still)
             }
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => {
+            Engine::Postgres { pool, .. } => {
                 let mut tx = Tx(Inner::Postgres(pool.begin().await?), still);
                 tx.execute("SELECT pg_advisory_xact_lock($1)", crate::args![APPEND_LOCK]).await?;
                 tx
@@ -141,14 +162,16 @@ impl Store {
     pub async fn read(&self) -> Result<Tx, StoreError> {
         let still = self.still.then(Still::begin);
         Ok(match &self.engine {
-            Engine::Sqlite { readers, .. } => Tx(Inner::Sqlite(readers.begin().await?), still),
+            Engine::Sqlite { readers, for_visitors, .. } => {
+                let pool = if self.for_visitors { for_visitors } else { readers };
+                Tx(Inner::Sqlite(pool.begin().await?), still)
+            }
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => Tx(
-                Inner::Postgres(
-                    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
-                ),
-                still,
-            ),
+            Engine::Postgres { pool, for_visitors } => {
+                let pool = if self.for_visitors { for_visitors } else { pool };
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Tx(Inner::Postgres(pool.begin_with(begin).await?), still)
+            }
         })
     }
 
@@ -170,12 +193,16 @@ impl Store {
     /// Closes every connection; waits until those in use come back.
     pub async fn close(&self) {
         match &self.engine {
-            Engine::Sqlite { writer, readers } => {
+            Engine::Sqlite { writer, readers, for_visitors } => {
+                for_visitors.close().await;
                 readers.close().await;
                 writer.close().await;
             }
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => pool.close().await,
+            Engine::Postgres { pool, for_visitors } => {
+                for_visitors.close().await;
+                pool.close().await;
+            }
         }
     }
 }
@@ -192,4 +219,29 @@ where
         },
         other => StoreError::Migrate(other),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::store::testing::TestDatabase;
+
+    #[tokio::test]
+    async fn visitors_take_no_connection_from_others_nor_others_from_them() {
+        let database = TestDatabase::sqlite().await;
+        let (store, visitors) = (&database.store, database.store.clone().for_visitors());
+        let mut held = Vec::new();
+        for _ in 0..FOR_VISITORS {
+            held.push(visitors.read().await.unwrap());
+        }
+        let mut waiting = Box::pin(visitors.read());
+        for _ in 0..READERS {
+            held.push(store.read().await.unwrap());
+        }
+        assert!(waiting.as_mut().now_or_never().is_none(), "visitors wait for one another");
+        held.remove(0);
+        waiting.await.unwrap();
+    }
 }
