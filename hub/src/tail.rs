@@ -122,7 +122,7 @@ impl Tail {
         segments.iter().rev().find(|segment| segment.after == position).cloned()
     }
 
-    /// Follows the journal until `stop`.
+    /// Follows the journal until `stop`, or until the door, which stops too, was the first to; then wakes whoever waits.
     pub(crate) async fn run(
         &self,
         store: Store,
@@ -136,14 +136,12 @@ impl Tail {
                 warn!(%error, "the end of the journal could not be read; trying again");
             }
             tokio::select! {
-                () = stop.cancelled() => {
-                    self.wake();
-                    break;
-                }
+                () = stop.cancelled() => break,
                 changed = journal_end.changed() => if changed.is_err() { break },
                 () = tokio::time::sleep(AGAIN), if failed.is_some() => {}
             }
         }
+        self.wake();
     }
 
     async fn read_on(&self, store: &Store, upto: i64) -> Result<(), StoreError> {
@@ -209,4 +207,27 @@ pub(crate) async fn strip_withdrawn(tx: &mut Tx, items: &mut [Item]) -> Result<(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use lianbo_node::store::testing::TestDatabase;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_stops_first_those_who_wait_are_woken() {
+        let database = TestDatabase::sqlite().await;
+        let (stop, by_the_door) = (CancellationToken::new(), CancellationToken::new());
+        stop.cancel();
+        for (stop, door_goes) in [(stop, false), (by_the_door, true)] {
+            let tail = Tail::open(&database.store).await.unwrap();
+            let (door, journal_end) = watch::channel(0);
+            let door = (!door_goes).then_some(door);
+            let waits = tail.end();
+            tail.run(database.store.clone(), journal_end, stop).await;
+            assert!(waits.has_changed().unwrap(), "door gone: {door_goes}");
+            drop(door);
+        }
+    }
 }

@@ -1,16 +1,11 @@
-//! Threads for those who read pages: however many come, sites wait in no queue behind them, and go first where all
-//! cores are busy.
+//! Threads for those who read pages: however many come, sites wait in no queue behind them.
 
 use std::future::Future;
 use std::io;
 use std::num::NonZero;
 
-use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::TaskTracker;
-
-/// How far they step back behind the others (setpriority(2)): of a busy core they get a quarter.
-const NICE: i32 = 5;
 
 /// These threads, until dropped; what runs on them then ends.
 #[derive(Debug)]
@@ -22,10 +17,6 @@ impl Visitors {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let mut threads = Builder::new_multi_thread();
         threads.worker_threads(cores.div_ceil(2)).thread_name("pages").enable_all();
-        threads.on_thread_start(|| {
-            // Where it is not allowed, all are alike.
-            setpriority_process(None, NICE).unwrap_or_default();
-        });
         Ok(Self(Some(threads.build()?)))
     }
 
