@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::process::Stdio;
 
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
@@ -35,32 +35,51 @@ async fn errors(checker: &str, folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// The addresses on this site that a page leads to.
-fn links(page: &str) -> impl Iterator<Item = String> {
+/// The addresses on this site that the page at `path` leads to.
+fn links(path: &str, page: &str) -> BTreeSet<String> {
+    let here = path.split('?').next().unwrap_or_default();
     let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-    links.filter(|it| it.starts_with('/') || it.starts_with('?')).map(|it| it.replace("&#38;", "&"))
+    let links = links.map(|it| it.replace("&#38;", "&"));
+    links
+        .filter_map(|it| match it.chars().next()? {
+            '/' => Some(it),
+            '?' => Some(format!("{here}{it}")),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What stands at an address: the status, and the text if it is a page.
+async fn get(client: &Client, address: &str) -> (StatusCode, Option<String>) {
+    let answer = client.get(address).send().await.unwrap();
+    let (status, kind) = (answer.status(), answer.headers()["content-type"].clone());
+    let text = answer.text().await.unwrap();
+    (status, kind.to_str().unwrap().starts_with("text/html").then_some(text))
 }
 
 /// Writes every page that can be come to from the first into `folder`, and the page for what is not there; their paths.
+/// Meanwhile the demonstration goes on: a page may be withdrawn, but then what led to it leads there no more.
 async fn walk(client: &Client, address: &str, folder: &Path, name: &str) -> BTreeSet<String> {
-    let mut known: BTreeSet<String> = ["/", "/nowhere"].map(str::to_owned).into();
-    let mut open: VecDeque<String> = known.iter().cloned().collect();
+    let nowhere = "/nowhere";
+    let mut known: BTreeSet<String> = ["/", nowhere].map(str::to_owned).into();
+    let mut open: VecDeque<_> = known.iter().map(|path| (path.clone(), "/".to_owned())).collect();
     let mut pages = 0;
-    while let Some(path) = open.pop_front() {
-        let answer = client.get(format!("{address}{path}")).send().await.unwrap();
-        let (status, kind) = (answer.status(), answer.headers()["content-type"].clone());
-        let text = answer.text().await.unwrap();
-        assert_eq!(status == 200, path != "/nowhere", "{address}{path}: {status}");
-        if !kind.to_str().unwrap().starts_with("text/html") {
-            continue;
+    while let Some((path, from)) = open.pop_front() {
+        let (status, page) = get(client, &format!("{address}{path}")).await;
+        if path == nowhere || status == StatusCode::NOT_FOUND {
+            assert_eq!(status, StatusCode::NOT_FOUND, "{address}{path}");
+            let (_, before) = get(client, &format!("{address}{from}")).await;
+            let led = before.is_some_and(|before| links(&from, &before).contains(&path));
+            assert!(!led, "{address}{from} leads to {path}, and nothing is there");
+        } else {
+            assert_eq!(status, StatusCode::OK, "{address}{path}");
         }
+        let Some(page) = page else { continue };
         pages += 1;
-        std::fs::write(folder.join(format!("{name}-{pages}.html")), &text).unwrap();
-        for link in links(&text) {
-            let here = path.split('?').next().unwrap_or_default();
-            let link = if link.starts_with('?') { format!("{here}{link}") } else { link };
+        std::fs::write(folder.join(format!("{name}-{pages}.html")), &page).unwrap();
+        for link in links(&path, &page) {
             if known.insert(link.clone()) {
-                open.push_back(link);
+                open.push_back((link, path.clone()));
             }
         }
     }
