@@ -58,7 +58,8 @@ pub struct Hub {
     pub stop: CancellationToken,
     pub(crate) tail: Tail,
     pub(crate) pushes: Seats<SiteId>,
-    /// Questions at work (Hello, Offer, Pull): each reads the database, where others wait behind it.
+    /// Questions (Hello, Offer, Pull, the opening of a Follow), from the first byte on: each may be as large as a
+    /// frame, and reads the database, where others wait behind it.
     pub(crate) questions: Seats<SiteId>,
     pub(crate) harvests: Seats<HarvesterId>,
     /// Address of the public pages as people know it, without a slash at its end.

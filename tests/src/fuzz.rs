@@ -149,7 +149,7 @@ pub fn recovery(data: &[u8]) {
 
 /// The body of a call that goes on for as long as it likes: messages come out whole, in order, and none is made up.
 pub fn messages(data: &[u8]) {
-    let mut whole = Messages::default();
+    let mut whole = Messages::new(data.len());
     whole.feed(data);
     let mut taken = 0;
     while let Ok(Some(message)) = whole.take() {

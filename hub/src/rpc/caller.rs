@@ -13,8 +13,6 @@ use tonic::{Request, Status};
 
 use super::Service;
 use super::gate::CallSeat;
-use super::push::STOPPING;
-use super::seats::Seat;
 use crate::hub::Members;
 
 /// Most columns one node may subscribe to.
@@ -95,12 +93,6 @@ impl Service {
             self.hub.members().crossing(site, listener).ok_or_else(no_longer_here)?;
         let seat = request.extensions().get::<CallSeat>().cloned();
         Ok(Caller { site, reader, rises, listener, _seat: seat, not_after_ms })
-    }
-
-    /// The caller's turn to ask; held while the answer is made.
-    pub(super) fn turn(&self, caller: &Caller) -> Result<Seat<SiteId>, Status> {
-        let turn = self.hub.questions.take(caller.site);
-        turn.ok_or_else(|| later("this site has too many questions under way", STOPPING))
     }
 
     /// What of the journal goes to a caller in one lane.

@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::Response;
+use axum::middleware::Next;
+use lianbo_node::entry::SiteId;
 use lianbo_node::link::tls::{Peer, PeerInfo};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
+use super::FOLLOW;
 use super::caller::{NEEDS_CERTIFICATE, later};
 use super::push::STOPPING;
 use super::seats::{Seat, Seats};
@@ -42,4 +48,24 @@ impl Interceptor for Gate {
         request.extensions_mut().insert(CallSeat(Arc::new(seat)));
         Ok(request)
     }
+}
+
+/// Questions, whose message may be as large as a frame; the opening of a Follow is one too.
+const QUESTIONS: [&str; 4] =
+    ["/lianbo.v1.Sync/Hello", "/lianbo.v1.Sync/Pull", "/lianbo.v1.Sync/Offer", FOLLOW];
+
+/// A site's turn to ask: taken before anything of the question is read, free again when its answer begins.
+pub(super) async fn turn(
+    State(questions): State<Seats<SiteId>>,
+    request: HttpRequest,
+    next: Next,
+) -> Response<Body> {
+    let asks = QUESTIONS.contains(&request.uri().path());
+    let peer = request.extensions().get::<PeerInfo>().and_then(|info| info.peer);
+    // Nobody else's question gets past the gate.
+    let Some(Peer::Site(site)) = peer.filter(|_| asks) else { return next.run(request).await };
+    let Some(_turn) = questions.take(site) else {
+        return later("this site has too many questions under way", STOPPING).into_http();
+    };
+    next.run(request).await
 }

@@ -10,19 +10,26 @@ use futures_util::Stream;
 use lianbo_proto::{bounded, v1};
 use tonic::Status;
 
-use super::MAX_MESSAGE;
+use super::{MAX_MESSAGE, MAX_SMALL};
 
 /// Compressed or not, and the length (gRPC over HTTP/2, "Length-Prefixed-Message").
 const PREFIX: usize = 5;
 
 /// Cuts a stream of bytes into messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Messages {
     /// What came of the messages that are not taken yet.
     bytes: BytesMut,
+    /// Bytes a message may have.
+    most: usize,
 }
 
 impl Messages {
+    /// No bytes yet, of messages of `most` bytes at most.
+    pub fn new(most: usize) -> Self {
+        Self { bytes: BytesMut::new(), most }
+    }
+
     /// More bytes came.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -38,9 +45,10 @@ impl Messages {
             return Err(Status::unimplemented("compressed messages are not taken"));
         }
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        if length > MAX_MESSAGE {
+        if length > self.most {
+            let most = self.most;
             return Err(Status::out_of_range(format!(
-                "a message of {length} bytes; at most {MAX_MESSAGE} are taken"
+                "a message of {length} bytes; at most {most} are taken"
             )));
         }
         if rest.len() < length {
@@ -60,7 +68,7 @@ impl Messages {
     }
 }
 
-/// What a follower says, message by message.
+/// What a follower says, message by message: an open, which may be large, then acknowledgements.
 pub(super) struct Requests {
     body: Body,
     messages: Messages,
@@ -69,7 +77,7 @@ pub(super) struct Requests {
 impl Requests {
     /// The messages of a request's body.
     pub(super) fn new(body: Body) -> Self {
-        Self { body, messages: Messages::default() }
+        Self { body, messages: Messages::new(MAX_MESSAGE) }
     }
 }
 
@@ -80,6 +88,7 @@ impl Stream for Requests {
         loop {
             match self.messages.take() {
                 Ok(Some(message)) => {
+                    self.messages.most = MAX_SMALL;
                     return Poll::Ready(Some(bounded::decode(message)));
                 }
                 Ok(None) => {}
@@ -108,7 +117,9 @@ impl Stream for Requests {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt as _;
     use proptest::prelude::*;
+    use prost::Message as _;
     use tonic::Code;
 
     use super::*;
@@ -120,21 +131,32 @@ mod tests {
 
     #[test]
     fn what_is_compressed_or_too_large_is_refused_before_it_came() {
-        let mut messages = Messages::default();
+        let mut messages = Messages::new(MAX_MESSAGE);
         messages.feed(&[1, 0, 0, 0, 0]);
         assert_eq!(messages.take().unwrap_err().code(), Code::Unimplemented);
-        let mut messages = Messages::default();
+        let mut messages = Messages::new(MAX_MESSAGE);
         messages.feed(&[0, 0xff, 0xff, 0xff, 0xff]);
         assert_eq!(messages.take().unwrap_err().code(), Code::OutOfRange);
     }
 
     #[test]
     fn nothing_is_kept_between_messages() {
-        let mut messages = Messages::default();
+        let mut messages = Messages::new(MAX_MESSAGE);
         messages.feed(&prefixed(&vec![7; 100_000]));
         assert_eq!(messages.take().unwrap().unwrap().len(), 100_000);
         assert!(messages.is_empty());
         assert_eq!(messages.bytes.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_open_may_be_large_and_what_comes_after_it_may_not() {
+        let held = vec![v1::LogHeight::default(); 50_000];
+        let open = v1::FollowOpen { held, ..v1::FollowOpen::default() };
+        let message = Some(v1::follow_request::Message::Open(open));
+        let open = prefixed(&v1::FollowRequest { message }.encode_to_vec());
+        let mut said = Requests::new(Body::from([open.clone(), open].concat()));
+        assert!(said.next().await.unwrap().is_ok());
+        assert_eq!(said.next().await.unwrap().unwrap_err().code(), Code::OutOfRange);
     }
 
     proptest! {
@@ -144,7 +166,7 @@ mod tests {
             sizes in proptest::collection::vec(1..90usize, 1..20),
         ) {
             let wire = sent.iter().map(|message| prefixed(message)).collect::<Vec<_>>().concat();
-            let (mut messages, mut got) = (Messages::default(), Vec::new());
+            let (mut messages, mut got) = (Messages::new(MAX_MESSAGE), Vec::new());
             let (mut rest, mut sizes) = (&wire[..], sizes.iter().cycle());
             while !rest.is_empty() {
                 let (piece, after) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));

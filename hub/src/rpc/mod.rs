@@ -18,6 +18,7 @@ pub(crate) mod seats;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn_with_state;
 use axum::routing::post;
 use futures_util::Stream;
 use lianbo_node::link::tls::PeerInfo;
@@ -76,6 +77,7 @@ where
     let stop = hub.stop.clone();
     let gate = |sites_only| gate::Gate::new(hub.calls.clone(), sites_only);
     let (for_sites, for_anybody) = (gate(true), gate(false));
+    let questions = from_fn_with_state(hub.questions.clone(), gate::turn);
     let service = Service { hub, listener };
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<SyncServer<Service>>().await;
@@ -103,7 +105,8 @@ where
     // Follow goes past tonic's reader and encoder, which keep their largest buffers for as long as a call lasts.
     let router = std::mem::take(routes.axum_router_mut());
     *routes.axum_router_mut() = router
-        .route(FOLLOW, post(async move |request| follow.serve_follow(for_sites, request).await));
+        .route(FOLLOW, post(async move |request| follow.serve_follow(for_sites, request).await))
+        .layer(questions);
     Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))

@@ -28,7 +28,6 @@ impl Service {
         request: Request<v1::PullRequest>,
     ) -> Result<v1::PullResponse, Status> {
         let caller = self.caller(&request)?;
-        let _turn = self.turn(&caller)?;
         let pull = request.into_inner();
         let lane = lane_of(pull.lane)?;
         let subscriptions = subscriptions(pull.subscriptions)?;

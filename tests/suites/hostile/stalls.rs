@@ -25,6 +25,7 @@ const EXPECTED: [&str; 5] = ["waits", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "RESE
 pub(super) fn scenarios() -> Vec<Scenario> {
     scenarios![
         "messages of 4 MiB never ended, by a site": |it| unended(it, Shown::Member, UNARY, UNFINISHED) => EXPECTED,
+        "openings of 4 MiB never ended, by a site": |it| unended(it, Shown::Member, FOLLOW, UNFINISHED) => EXPECTED,
         "pushes of 4 MiB never ended, by a site": |it| unended(it, Shown::Member, PUSH, UNFINISHED) => EXPECTED,
         "messages of 4 MiB never ended, by nobody": |it| unended(it, Shown::Nothing, UNARY, UNFINISHED) => ["UNAUTHENTICATED", "closed"],
         "messages of 64 KiB never ended, by nobody": |it| unended(it, Shown::Nothing, JOIN, 65_000) => EXPECTED,
