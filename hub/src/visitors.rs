@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::io;
-use std::num::NonZero;
 
+use lianbo_node::cores;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::TaskTracker;
 
@@ -14,9 +14,8 @@ pub(crate) struct Visitors(Option<Runtime>);
 impl Visitors {
     /// One for two cores.
     pub(crate) fn start() -> io::Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let mut threads = Builder::new_multi_thread();
-        threads.worker_threads(cores.div_ceil(2)).thread_name("pages").enable_all();
+        threads.worker_threads(cores::count().div_ceil(2)).thread_name("pages").enable_all();
         Ok(Self(Some(threads.build()?)))
     }
 

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod content;
+pub mod cores;
 pub mod duties;
 pub mod entry;
 pub mod heights;

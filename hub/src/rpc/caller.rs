@@ -161,6 +161,7 @@ pub(super) fn door_failed(error: &IngestError) -> Status {
         IngestError::Store(_) => {
             later("the hub cannot reach its database; try again later", Duration::from_secs(5))
         }
+        IngestError::Signature => Status::internal(error.to_string()),
         IngestError::Fenced(what) => Status::failed_precondition(*what),
         IngestError::Refused(why) => Status::failed_precondition(why.to_string()),
         IngestError::Rule(refusal) => Status::invalid_argument(refusal.to_string()),

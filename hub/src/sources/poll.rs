@@ -1,13 +1,12 @@
 //! Polls sources: many at a time, each host in peace, what comes together kept together.
 
 use std::collections::HashMap;
-use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use lianbo_node::clock::SharedClock;
+use lianbo_node::cores::Cores;
 use lianbo_node::entry::{Hash, SiteId};
 use lianbo_node::ingest::{Door, IngestError};
 use rand::RngExt;
@@ -45,9 +44,8 @@ pub struct Poller {
     turns: Arc<Mutex<HashMap<String, Instant>>>,
     /// Questions at a time.
     at_once: Arc<Semaphore>,
-    /// Answers that are read at a time, one for each core: more would only take turns, and keep what was read
-    /// before from being signed and written.
-    cores: Arc<Semaphore>,
+    /// Where answers are read.
+    cores: Cores,
 }
 
 impl Poller {
@@ -65,7 +63,7 @@ impl Poller {
             pace: Duration::from_secs(config.pace_seconds.into()),
             turns: Arc::default(),
             at_once: Arc::new(Semaphore::new(usize::from(config.at_once.max(1)))),
-            cores: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
+            cores: Cores::default(),
         })
     }
 
@@ -146,13 +144,7 @@ impl Poller {
         let (source, last) = (watched.source.clone(), watched.poll.clone());
         let last = last.body.filter(|_| last.url == source.url);
         let (site, now) = (self.keeper.site, self.keeper.clock.now());
-        // Never closed, so there is always one.
-        let core = self.cores.clone().acquire_owned().await.ok();
-        let reading = tokio::task::spawn_blocking(move || {
-            let answer = read(body, &source, last, site, now);
-            drop(core);
-            answer
-        });
+        let reading = self.cores.begin(move || read(body, &source, last, site, now)).await;
         reading.await.unwrap_or_else(|_| failed("the feed cannot be read".to_owned()))
     }
 }

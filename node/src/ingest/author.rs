@@ -82,16 +82,16 @@ pub type Note = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<(), S
 pub type NotingPlan =
     Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Planned, PlanError>> + Send>;
 
-/// Runs a plan and keeps what it says.
+/// Runs a plan and keeps what it says. The outer error is the whole transaction's.
 pub(super) async fn write(
     appender: &mut Appender<'_>,
     meta: &Meta,
     identity: &Arc<Identity>,
     plan: NotingPlan,
-) -> Result<Result<Vec<Written>, IngestError>, StoreError> {
+) -> Result<Result<Vec<Written>, IngestError>, IngestError> {
     let Planned { drafts, note } = match plan(appender.tx).await {
         Ok(planned) => planned,
-        Err(PlanError::Store(error)) => return Err(error),
+        Err(PlanError::Store(error)) => return Err(error.into()),
         Err(PlanError::Refused(reason)) => return Ok(Err(IngestError::Refused(reason.into()))),
     };
     let written = write_drafts(appender, meta, identity, drafts).await?;
@@ -106,7 +106,7 @@ async fn write_drafts(
     meta: &Meta,
     identity: &Arc<Identity>,
     drafts: Vec<Draft>,
-) -> Result<Result<Vec<Written>, IngestError>, StoreError> {
+) -> Result<Result<Vec<Written>, IngestError>, IngestError> {
     if drafts.is_empty() {
         return Ok(Ok(Vec::new()));
     }

@@ -244,7 +244,6 @@ impl DoorTask {
             }
             Err(error) => {
                 error!(%error, "a transaction failed; nothing of it was kept");
-                let error = IngestError::from(error);
                 replies.iter().map(|_| Err(error.clone())).collect::<Vec<_>>()
             }
         };
@@ -256,7 +255,7 @@ impl DoorTask {
     }
 
     /// One transaction for all that is asked. Its error is everybody's.
-    async fn transact(&self, asks: Vec<Ask>) -> Result<(Vec<Done>, End), StoreError> {
+    async fn transact(&self, asks: Vec<Ask>) -> Result<(Vec<Done>, End), IngestError> {
         let mut tx = self.store.write().await?;
         let meta = Meta::load(&mut tx).await?.ok_or(StoreError::Corrupt("table meta is empty"))?;
         let pins = Pins::load(&mut tx).await?;

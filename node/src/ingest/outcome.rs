@@ -154,6 +154,11 @@ pub enum IngestError {
     /// The store failed; nothing of the batch was kept.
     #[error("the entries could not be kept: {0}")]
     Store(#[source] Arc<StoreError>),
+    /// A signature made here does not hold.
+    #[error(
+        "a signature made here does not hold, so nothing was written: this machine miscalculates"
+    )]
+    Signature,
     /// The program is stopping.
     #[error("stopping: nothing more is taken")]
     Stopping,

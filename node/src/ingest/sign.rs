@@ -7,10 +7,10 @@ use ed25519_dalek::VerifyingKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::IngestError;
 use super::verify::spread;
 use crate::entry::{EntryError, sign_head, verify_own_heads};
 use crate::identity::Identity;
-use crate::store::StoreError;
 
 /// Signatures that are handed out together: as many as one statement writes.
 const TOGETHER: usize = 256;
@@ -62,9 +62,9 @@ impl Signing {
     }
 
     /// The signatures over the next heads, in their order; never none. An error is this machine's.
-    pub(super) async fn next(&mut self) -> Result<Vec<Bytes>, StoreError> {
+    pub(super) async fn next(&mut self) -> Result<Vec<Bytes>, IngestError> {
         let next = self.ready.recv().await;
-        next.and_then(Result::ok).ok_or(StoreError::Signature)
+        next.and_then(Result::ok).ok_or(IngestError::Signature)
     }
 }
 
@@ -87,6 +87,6 @@ mod tests {
         };
         let mut signing = Signing::with(sign, public, heads);
         assert_eq!(signing.next().await.unwrap().len(), TOGETHER);
-        assert!(matches!(signing.next().await, Err(StoreError::Signature)));
+        assert!(matches!(signing.next().await, Err(IngestError::Signature)));
     }
 }

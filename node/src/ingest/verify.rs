@@ -1,13 +1,13 @@
 //! What can be checked without the store: bounds, hashes, signatures, pure rules. Spread over the cores.
 
-use std::num::NonZero;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use super::Refusal;
 use crate::content::{self, Record};
+use crate::cores::{self, Cores};
 use crate::entry::{Entry, EntryError, Hash, Head, SiteId, verify_head};
 use crate::wire::{FrameError, decode_frame, decode_head, decode_record, decompressed_size};
 
@@ -20,11 +20,8 @@ const FEW: usize = 2;
 /// Frames up to so many bytes are decoded where they are, likewise.
 const SMALL: usize = 16 * 1024;
 
-static CORES: LazyLock<usize> =
-    LazyLock::new(|| std::thread::available_parallelism().map_or(1, NonZero::get));
-
-/// One for each core: more threads at work would only take turns, and keep the one that writes from its own.
-static FREE: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(*CORES)));
+/// All doors of this process share them.
+static CORES: LazyLock<Cores> = LazyLock::new(Cores::default);
 
 /// An entry whose signature, body and pure rules hold. An own one is signed last, after all else was decided.
 #[derive(Clone, Debug)]
@@ -88,7 +85,7 @@ impl Checked {
     pub async fn of_frame(frame: Bytes) -> Result<Self, FrameError> {
         let small = decompressed_size(&frame).is_none_or(|size| size <= SMALL);
         let decode = move || decode_frame(&frame);
-        let entries = if small { decode() } else { on_a_core(decode).await.await };
+        let entries = if small { decode() } else { done(CORES.begin(decode).await).await };
         Ok(Self::of(entries?).await)
     }
 
@@ -123,7 +120,7 @@ where
     if items.len() <= FEW {
         return work(items);
     }
-    let each = items.len().div_ceil(*CORES).min(CHUNK);
+    let each = items.len().div_ceil(cores::count()).min(CHUNK);
     let mut rest = items.into_iter();
     let mut tasks = Vec::new();
     loop {
@@ -132,31 +129,20 @@ where
             break;
         }
         let work = work.clone();
-        tasks.push(on_a_core(move || work(chunk)).await);
+        tasks.push(CORES.begin(move || work(chunk)).await);
     }
-    let mut done = Vec::new();
+    let mut answers = Vec::new();
     for task in tasks {
-        done.extend(task.await);
+        answers.extend(done(task).await);
     }
-    done
+    answers
 }
 
-/// Begins some work as soon as a core is free for it. What that gives is waited for apart.
-async fn on_a_core<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> impl Future<Output = T> {
-    // Never closed, so there is always one.
-    let core = FREE.clone().acquire_owned().await.ok();
-    let task = tokio::task::spawn_blocking(move || {
-        let done = work();
-        drop(core);
-        done
-    });
-    async {
-        match task.await {
-            Ok(done) => done,
-            // A panic in a parser is a bug; it must not pass for an acceptance, nor take the door down.
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+/// What a piece of work gave.
+async fn done<T>(task: JoinHandle<T>) -> T {
+    match task.await {
+        Ok(done) => done,
+        // A panic in a parser is a bug; it must not pass for an acceptance, nor take the door down.
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }

@@ -16,9 +16,6 @@ pub enum StoreError {
     /// A stored value is not what this program writes.
     #[error("the database holds a value this program never writes: {0}; run `verify`")]
     Corrupt(&'static str),
-    /// A signature made here does not hold: nothing was written.
-    #[error("a signature made here does not hold: this machine miscalculates")]
-    Signature,
     /// The address of the database makes no sense.
     #[error("{0:?} is not a database address: use sqlite:PATH or postgres://USER@HOST/NAME")]
     BadAddress(String),

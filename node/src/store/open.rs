@@ -230,18 +230,19 @@ mod tests {
 
     #[tokio::test]
     async fn visitors_take_no_connection_from_others_nor_others_from_them() {
-        let database = TestDatabase::sqlite().await;
-        let (store, visitors) = (&database.store, database.store.clone().for_visitors());
-        let mut held = Vec::new();
-        for _ in 0..FOR_VISITORS {
-            held.push(visitors.read().await.unwrap());
+        for database in TestDatabase::each().await {
+            let (store, visitors) = (&database.store, database.store.clone().for_visitors());
+            let mut held = Vec::new();
+            for _ in 0..FOR_VISITORS {
+                held.push(visitors.read().await.unwrap());
+            }
+            let mut waiting = Box::pin(visitors.read());
+            for _ in 0..READERS {
+                held.push(store.read().await.unwrap());
+            }
+            assert!(waiting.as_mut().now_or_never().is_none(), "visitors wait for one another");
+            held.remove(0);
+            waiting.await.unwrap();
         }
-        let mut waiting = Box::pin(visitors.read());
-        for _ in 0..READERS {
-            held.push(store.read().await.unwrap());
-        }
-        assert!(waiting.as_mut().now_or_never().is_none(), "visitors wait for one another");
-        held.remove(0);
-        waiting.await.unwrap();
     }
 }

@@ -166,6 +166,7 @@ pub(super) const RULES: &[Rule] = &[
             "lianbo_node::heights",
             "lianbo_node::identity",
             "lianbo_node::clock",
+            "lianbo_node::cores",
             "lianbo_node::store",
             "lianbo_node::journal",
             "lianbo_node::blobs",
