@@ -127,11 +127,7 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
                 Acceptor::new(ca.certificate(), certificate.subscribe(), shared.clone())?;
             let stream = incoming(listener, acceptor, connections.clone(), site.stop.clone());
             let serving = rpc::serve(hub.clone(), scope, stream);
-            site.tasks.spawn(async move {
-                if let Err(error) = serving.await {
-                    error!(%scope, %error, "the listener for sites ended");
-                }
-            });
+            site.tasks.spawn(serving);
         }
         if let Some(address) = wanted.pages {
             let listener = bind(address).await?;

@@ -8,6 +8,7 @@ mod follow;
 mod gate;
 mod harvest;
 mod hello;
+mod lines;
 pub mod messages;
 mod offer;
 mod pull;
@@ -16,7 +17,6 @@ mod refusal;
 pub(crate) mod seats;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::middleware::from_fn_with_state;
 use axum::routing::post;
@@ -32,7 +32,6 @@ use lianbo_proto::v1::sync_server::SyncServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -46,13 +45,6 @@ const MAX_MESSAGE: usize = MAX_FRAME + 64 * 1024;
 const MAX_SMALL: usize = 64 * 1024;
 /// Largest request that carries a piece of a file.
 const MAX_PIECE: usize = 512 * 1024;
-/// Calls under way on one connection; a node needs seven.
-const STREAMS_PER_CONNECTION: u32 = 32;
-/// How long a call with one question may take, its message and its answer together; a stream until it has begun.
-const CALL_WITHIN: Duration = Duration::from_mins(10);
-/// Streams that a caller opened and reset before they were looked at; more end the connection.
-const RESETS: usize = 32;
-
 /// Where Follow is.
 const FOLLOW: &str = "/lianbo.v1.Sync/Follow";
 
@@ -70,8 +62,7 @@ pub async fn serve<IO>(
     hub: Arc<Hub>,
     listener: Scope,
     incoming: impl Stream<Item = std::io::Result<IO>> + Send + 'static,
-) -> Result<(), tonic::transport::Error>
-where
+) where
     IO: AsyncRead + AsyncWrite + Connected<ConnectInfo = PeerInfo> + Unpin + Send + 'static,
 {
     let stop = hub.stop.clone();
@@ -107,18 +98,7 @@ where
     *routes.axum_router_mut() = router
         .route(FOLLOW, post(async move |request| follow.serve_follow(for_sites, request).await))
         .layer(questions);
-    Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
-        .http2_max_pending_accept_reset_streams(Some(RESETS))
-        .timeout(CALL_WITHIN)
-        .max_concurrent_streams(Some(STREAMS_PER_CONNECTION))
-        .initial_stream_window_size(Some(1024 * 1024))
-        .initial_connection_window_size(Some(4 * 1024 * 1024))
-        .http2_max_header_list_size(Some(16 * 1024))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
-        .await
+    lines::serve(routes.prepare().into_axum_router(), incoming, stop).await;
 }
 
 fn reflected() -> tonic_reflection::server::Builder<'static> {

@@ -24,7 +24,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         "pings without end, nothing read": pings => ["taken", "cut"],
         "streams opened and reset": rapid_reset => [CALM, "closed"],
         "streams opened and reset, each answered first": answered_reset => ["taken", CALM, "closed"],
-        "streams without end": open_streams => ["REFUSED_STREAM, GOAWAY PROTOCOL_ERROR", CALM, PROTOCOL],
+        "streams without end": open_streams => ["REFUSED_STREAM, GOAWAY PROTOCOL_ERROR", "REFUSED_STREAM, GOAWAY ENHANCE_YOUR_CALM", CALM, PROTOCOL],
         "a header bomb (HPACK)": header_bomb => [CALM, PROTOCOL, "GOAWAY COMPRESSION_ERROR", "left open {\"answered\"", "closed"],
         "headers of a megabyte": large_headers => [CALM, PROTOCOL, "closed", "left open {\"answered\""],
         "headers that are none": bad_headers => ["PROTOCOL_ERROR, GOAWAY PROTOCOL_ERROR", PROTOCOL, "GOAWAY COMPRESSION_ERROR", "closed"],

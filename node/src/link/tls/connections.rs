@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Peer;
 use super::cut::Cut;
+use super::share::Share;
 
 /// How much a listener takes on.
 #[derive(Clone, Copy, Debug)]
@@ -56,10 +57,17 @@ struct Inner {
 struct Open {
     next: u64,
     /// `None`: callers without a certificate.
-    by_peer: HashMap<Option<Peer>, HashMap<u64, Arc<Cut>>>,
+    by_peer: HashMap<Option<Peer>, Lines>,
     /// Connections with a certificate.
     of_peers: usize,
     handshakes: HashMap<IpAddr, usize>,
+}
+
+/// The open connections of one peer.
+#[derive(Debug, Default)]
+struct Lines {
+    open: HashMap<u64, Arc<Cut>>,
+    share: Share,
 }
 
 impl Connections {
@@ -73,7 +81,7 @@ impl Connections {
     /// elsewhere, call by call: record the revocation first, then close.
     pub fn close(&self, peer: impl Into<Peer>) -> usize {
         let cuts: Vec<_> = match self.0.open().by_peer.get(&Some(peer.into())) {
-            Some(connections) => connections.values().cloned().collect(),
+            Some(lines) => lines.open.values().cloned().collect(),
             None => return 0,
         };
         for cut in &cuts {
@@ -84,8 +92,10 @@ impl Connections {
 
     /// Closes everything: the hard stop after the soft one.
     pub fn close_all(&self) {
-        let cuts: Vec<_> =
-            self.0.open().by_peer.values().flat_map(HashMap::values).cloned().collect();
+        let cuts: Vec<_> = {
+            let open = self.0.open();
+            open.by_peer.values().flat_map(|lines| lines.open.values()).cloned().collect()
+        };
         for cut in cuts {
             cut.off();
         }
@@ -93,12 +103,12 @@ impl Connections {
 
     /// Connections open now.
     pub fn count(&self) -> usize {
-        self.0.open().by_peer.values().map(HashMap::len).sum()
+        self.0.open().by_peer.values().map(|lines| lines.open.len()).sum()
     }
 
     /// Open connections of one site or harvester.
     pub fn count_of(&self, peer: impl Into<Peer>) -> usize {
-        self.0.open().by_peer.get(&Some(peer.into())).map_or(0, HashMap::len)
+        self.0.open().by_peer.get(&Some(peer.into())).map_or(0, |lines| lines.open.len())
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -132,7 +142,7 @@ impl Connections {
     pub(super) fn register(&self, peer: Option<Peer>) -> Option<Registration> {
         let limits = self.0.limits;
         let mut open = self.0.open();
-        let here = open.by_peer.get(&peer).map_or(0, HashMap::len);
+        let here = open.by_peer.get(&peer).map_or(0, |lines| lines.open.len());
         let full = match peer {
             Some(_) => here >= limits.per_site || open.of_peers >= limits.connections,
             None => here >= limits.anonymous,
@@ -144,8 +154,10 @@ impl Connections {
         open.next += 1;
         open.of_peers += usize::from(peer.is_some());
         let cut = Arc::<Cut>::default();
-        open.by_peer.entry(peer).or_default().insert(id, cut.clone());
-        Some(Registration { inner: Arc::clone(&self.0), peer, id, cut })
+        let lines = open.by_peer.entry(peer).or_default();
+        lines.open.insert(id, cut.clone());
+        let share = lines.share.clone();
+        Some(Registration { inner: Arc::clone(&self.0), peer, id, cut, share })
     }
 }
 
@@ -163,14 +175,15 @@ pub(super) struct Registration {
     peer: Option<Peer>,
     id: u64,
     pub(super) cut: Arc<Cut>,
+    pub(super) share: Share,
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut open = self.inner.open();
-        let Some(connections) = open.by_peer.get_mut(&self.peer) else { return };
-        let removed = connections.remove(&self.id).is_some();
-        if connections.is_empty() {
+        let Some(lines) = open.by_peer.get_mut(&self.peer) else { return };
+        let removed = lines.open.remove(&self.id).is_some();
+        if lines.open.is_empty() {
             open.by_peer.remove(&self.peer);
         }
         open.of_peers -= usize::from(removed && self.peer.is_some());

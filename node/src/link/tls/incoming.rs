@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt};
@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{Acceptor, Connections, ServerStream};
+use super::{Acceptor, Connections, ServerStream, Share};
 
 /// How long a silent line may stand before the kernel asks whether the other end is still there.
 const KEEPALIVE: Duration = Duration::from_mins(1);
@@ -27,6 +27,8 @@ struct Incoming {
     connections: Connections,
     shutdown: CancellationToken,
     handshakes: FuturesUnordered<BoxFuture<'static, Option<ServerStream>>>,
+    /// What all of them are charged to: who may call is known only after them.
+    share: Share,
 }
 
 /// The connections of a listener, each after its handshake, in the order the handshakes end: a slow
@@ -39,7 +41,8 @@ pub fn incoming(
     shutdown: CancellationToken,
 ) -> impl Stream<Item = io::Result<ServerStream>> + Send {
     let handshakes = FuturesUnordered::new();
-    let state = Incoming { listener, acceptor, connections, shutdown, handshakes };
+    let share = Share::default();
+    let state = Incoming { listener, acceptor, connections, shutdown, handshakes, share };
     stream::unfold(state, async |mut state| {
         let stream = state.next().await?;
         Some((Ok(stream), state))
@@ -57,14 +60,16 @@ impl Incoming {
                         return done;
                     }
                 }
-                (tcp, addr, permit) = accept(&self.listener, &self.connections) => {
+                (tcp, addr, permit) = accept(&self.listener, &self.connections, &self.share) => {
                     let Some(counted) = self.connections.begin_handshake(addr.ip()) else {
                         debug!(peer.addr = %addr, "too many handshakes from one address");
                         continue;
                     };
                     let (acceptor, connections) = (self.acceptor.clone(), self.connections.clone());
+                    let share = self.share.clone();
                     self.handshakes.push(Box::pin(async move {
-                        let stream = handshake(tcp, addr, &acceptor, &connections).await;
+                        let shaking = handshake(tcp, addr, &acceptor, &connections);
+                        let stream = share.charged(shaking).await;
                         // Held until here.
                         drop((permit, counted));
                         stream
@@ -75,12 +80,16 @@ impl Incoming {
     }
 }
 
-/// The next caller, once there is room for one more handshake.
+/// The next caller, once there is room for one more handshake and time for it.
 async fn accept(
     listener: &TcpListener,
     connections: &Connections,
+    share: &Share,
 ) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     let permit = connections.handshake_permit().await;
+    while let Some(rest) = share.rest(Instant::now()) {
+        tokio::time::sleep(rest).await;
+    }
     loop {
         match listener.accept().await {
             Ok((tcp, addr)) => return (tcp, addr, permit),

@@ -4,18 +4,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::coop::poll_proceed;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use super::connections::Registration;
 use super::cut::cut_off;
-use super::{BadCertificate, CertInfo, Connections, Peer, certificate_info};
+use super::{BadCertificate, CertInfo, Connections, Peer, Share, certificate_info};
 
 /// How long a connection without a certificate may stand: its places are few.
 const ANONYMOUS_FOR: Duration = Duration::from_mins(2);
@@ -38,6 +38,8 @@ pub struct PeerInfo {
     pub serial: Option<Vec<u8>>,
     /// The caller's address.
     pub addr: SocketAddr,
+    /// What its work is charged to.
+    pub share: Share,
 }
 
 /// A TLS connection of a listener. Every read and write fails once the registry has closed it.
@@ -46,6 +48,7 @@ pub struct ServerStream {
     peer: PeerInfo,
     // Nobody needs long to join.
     leaves: Option<Pin<Box<Sleep>>>,
+    rests: Option<Pin<Box<Sleep>>>,
     // Dropped with the stream: leaves the registry.
     registration: Registration,
 }
@@ -89,9 +92,23 @@ impl ServerStream {
             not_after_ms: info.as_ref().map(|info| info.not_after_ms),
             serial: info.map(|CertInfo { serial, .. }| serial),
             addr,
+            share: registration.share.clone(),
         };
-        let leaves = named.is_none().then(|| Box::pin(tokio::time::sleep(ANONYMOUS_FOR)));
-        Ok(Self { tls, peer, leaves, registration })
+        let leaves = named.is_none().then(|| Box::pin(sleep(ANONYMOUS_FOR)));
+        Ok(Self { tls, peer, leaves, rests: None, registration })
+    }
+
+    /// Waits until the peer's work is not beyond its share.
+    fn poll_rested(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.rests.is_none() {
+            let rest = self.peer.share.rest(Instant::now());
+            self.rests = rest.map(|rest| Box::pin(sleep(rest)));
+        }
+        if let Some(rests) = &mut self.rests {
+            ready!(rests.as_mut().poll(cx));
+            self.rests = None;
+        }
+        Poll::Ready(())
     }
 
     /// Who is at the other end.
@@ -118,6 +135,7 @@ impl AsyncRead for ServerStream {
         if self.leaves.as_mut().is_some_and(|leaves| leaves.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(cut_off()));
         }
+        ready!(self.poll_rested(cx));
         for _ in 0..COST {
             ready!(poll_proceed(cx)).made_progress();
         }
