@@ -1,8 +1,11 @@
 //! What an attack is, and what is looked at while it runs.
 
 use std::collections::BTreeMap;
+use std::hint::spin_loop;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lianbo_proto::v1;
@@ -21,7 +24,8 @@ const GROWTH: u64 = 64 * 1024;
 /// Latencies below this are the scheduler's: attackers, hub and honest node share the machine's cores, in a
 /// debug build.
 const NOISE: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(500)];
-/// Rounds of the honest node before everything, before each attack, and beside it at least.
+/// Rounds of the honest node before everything, twice before each attack (alone and beside a [`Neighbour`]), and beside
+/// it at least.
 const CALM: usize = 200;
 const BEFORE: usize = 40;
 const BESIDE: usize = 120;
@@ -104,6 +108,44 @@ fn step_back() {
     assert!(done.is_ok_and(|it| it.success()), "this thread may let others go first");
 }
 
+/// A program beside hub and honest node that computes as much as attackers may, and asks nothing of the hub; until
+/// dropped. What it costs the honest node, attackers would cost it on this machine if the hub never heard of them.
+#[derive(Debug)]
+struct Neighbour {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Neighbour {
+    fn start() -> Self {
+        let stop = Arc::<AtomicBool>::default();
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            step_back();
+            while !stopped.load(Ordering::Relaxed) {
+                spin_loop();
+            }
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// So many rounds of the honest node, added to what it saw before.
+async fn more_rounds(honest: &mut Honest, rounds: usize, samples: &mut [Vec<Duration>; 2]) {
+    let mark = honest.now();
+    honest.rounds(rounds).await;
+    for call in CALLS {
+        samples[call as usize].extend(honest.since(mark, call));
+    }
+}
+
 /// Runs attacks one after the other on a fresh hub; prints what was seen and complains of all that fails at
 /// the end.
 pub(super) fn run(scenarios: impl IntoIterator<Item = Scenario>) {
@@ -125,6 +167,7 @@ async fn run_all(scenarios: impl IntoIterator<Item = Scenario>) {
     // At rest, but not asleep: it has shown its largest page to some, and taken a large frame.
     warm(&ground).await;
     let mut calm = CALLS.map(|call| honest.since(fresh, call));
+    let mut crowded = <[Vec<Duration>; 2]>::default();
     let rest = ground.pss_kib();
     println!("the hub at rest {} MiB", mib(rest));
     println!("attack | seen | MiB over rest, most and after | p99 of the honest node | took");
@@ -133,11 +176,10 @@ async fn run_all(scenarios: impl IntoIterator<Item = Scenario>) {
         if chosen.as_ref().is_some_and(|chosen| !name.contains(chosen)) {
             continue;
         }
-        let mark = honest.now();
-        honest.rounds(BEFORE).await;
-        for call in CALLS {
-            calm[call as usize].extend(honest.since(mark, call));
-        }
+        more_rounds(&mut honest, BEFORE, &mut calm).await;
+        let neighbour = Neighbour::start();
+        more_rounds(&mut honest, BEFORE, &mut crowded).await;
+        drop(neighbour);
         let (mark, began) = (honest.now(), Instant::now());
         let watch = Watch::start(ground.clone());
         let attack = tokio::time::timeout(BOUND, attack(ground.clone()));
@@ -163,13 +205,18 @@ async fn run_all(scenarios: impl IntoIterator<Item = Scenario>) {
         measured.push((name, during));
     }
     drop(honest);
-    let calm = calm.map(p99);
+    let [calm, crowded] = [calm, crowded].map(|samples| samples.map(p99));
     println!("p99 of the honest node when all is calm: {}", shown(calm));
+    println!("p99 of the honest node beside a program that only computes: {}", shown(crowded));
     for (name, during) in measured {
         for call in CALLS {
-            let (calm, during) = (calm[call as usize], during[call as usize]);
-            if during > 2 * calm {
-                println!("{name}: p99 of {call:?} {during:.1?}, more than twice {calm:.1?}");
+            let [calm, crowded, during] = [calm, crowded, during].map(|p99s| p99s[call as usize]);
+            for (than, p99) in [("calm", calm), ("beside a program", crowded)] {
+                if during > 2 * p99 {
+                    println!(
+                        "{name}: p99 of {call:?} {during:.1?}, more than twice {p99:.1?} ({than})"
+                    );
+                }
             }
             if during > NOISE[call as usize].max(2 * calm) {
                 wrong.push(format!("{name}: p99 of {call:?} {during:?}, was {calm:?}"));
