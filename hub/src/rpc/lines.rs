@@ -64,7 +64,12 @@ pub(super) async fn serve<IO>(
     tasks.wait().await;
 }
 
-async fn serve_line<IO>(line: IO, routes: Router, tasks: Charged, stop: CancellationToken)
+fn serve_line<IO>(
+    line: IO,
+    routes: Router,
+    tasks: Charged,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send
 where
     IO: AsyncRead + AsyncWrite + Connected<ConnectInfo = PeerInfo> + Unpin + Send + 'static,
 {
@@ -78,17 +83,19 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(LINE_WINDOW)
         .max_header_list_size(MAX_HEADERS);
-    let calls = service_fn(|request| answer(routes.clone(), peer.clone(), request));
-    let mut served = pin!(http.serve_connection(TokioIo::new(line), calls));
-    let done = tokio::select! {
-        done = served.as_mut() => done,
-        () = stop.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
+    let calls = service_fn(move |request| answer(routes.clone(), peer.clone(), request));
+    let mut served = Box::pin(http.serve_connection(TokioIo::new(line), calls));
+    async move {
+        let done = tokio::select! {
+            done = served.as_mut() => done,
+            () = stop.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                served.await
+            }
+        };
+        if let Err(error) = done {
+            debug!(%error, "a line ended badly");
         }
-    };
-    if let Err(error) = done {
-        debug!(%error, "a line ended badly");
     }
 }
 
@@ -117,7 +124,6 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, work: F) {
-        let share = self.share.clone();
-        self.tasks.spawn(async move { share.charged(work).await });
+        self.tasks.spawn(self.share.charged(work));
     }
 }

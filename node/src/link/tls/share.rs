@@ -1,7 +1,6 @@
 //! How much work one peer may make: beyond its share its lines rest, and others have their turn (rule 9).
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,17 +18,16 @@ const LONGEST: Duration = Duration::from_millis(5);
 pub struct Share(Arc<Mutex<Option<Instant>>>);
 
 impl Share {
-    /// Does work for the peer, and charges it for every turn of that.
-    pub async fn charged<T>(&self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        poll_fn(|cx| {
+    /// Does work for the peer, and charges it for every turn of that. Takes the room of the work once: idle lines are many.
+    pub fn charged<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        let (share, mut work) = (self.clone(), Box::pin(work));
+        poll_fn(move |cx| {
             let began = Instant::now();
             let polled = work.as_mut().poll(cx);
             let now = Instant::now();
-            self.charge(now - began, now);
+            share.charge(now - began, now);
             polled
         })
-        .await
     }
 
     /// How long the peer's lines rest from `now` on, if at all.
