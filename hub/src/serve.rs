@@ -145,21 +145,13 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
                 units: true,
                 url: known_as(wanted),
             };
-            let (stop, listener) = (site.stop.clone(), listener.into_std()?);
-            visitors.spawn(&site.tasks, async move {
-                match TcpListener::from_std(listener) {
-                    Ok(listener) => {
-                        web::serve(listener, web::router(context), stop.cancelled_owned()).await;
-                    }
-                    Err(error) => error!(%scope, %error, "the listener for pages ended"),
-                }
-            });
+            visitors.serve(&site, listener, web::router(context))?;
         }
         listening.push(network);
     }
     let listener = bind(config.metrics.address).await?;
     let metrics = listener.local_addr()?;
-    ops::serve(&site, listener)?;
+    visitors.serve(&site, listener, ops::router(&site)?)?;
     let figures = figures::run(hub.clone());
     site.tasks.spawn(figures);
     let registry = Registry::new(site.store.clone());

@@ -1,5 +1,6 @@
 //! What every serving program needs: a way to be told to stop, and its figures on an address of their own.
 
+use axum::Router;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::{Mutex, PoisonError};
 use tokio::net::TcpListener;
@@ -14,6 +15,12 @@ static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
 /// Serves `/live`, `/ready` and `/metrics` of a site until it stops.
 pub fn serve(site: &Site, listener: TcpListener) -> anyhow::Result<()> {
+    site.tasks.spawn(web::serve(listener, router(site)?, site.stop.clone().cancelled_owned()));
+    Ok(())
+}
+
+/// The routes of these; the figures are kept up until the site stops.
+pub fn router(site: &Site) -> anyhow::Result<Router> {
     let handle = {
         let mut recorder = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
         match &*recorder {
@@ -21,11 +28,8 @@ pub fn serve(site: &Site, listener: TcpListener) -> anyhow::Result<()> {
             None => recorder.insert(PrometheusBuilder::new().install_recorder()?).clone(),
         }
     };
-    let stop = || site.stop.clone().cancelled_owned();
-    site.tasks.spawn(web::upkeep(handle.clone(), stop()));
-    let router = web::ops_router(site.store.clone(), handle);
-    site.tasks.spawn(web::serve(listener, router, stop()));
-    Ok(())
+    site.tasks.spawn(web::upkeep(handle.clone(), site.stop.clone().cancelled_owned()));
+    Ok(web::ops_router(site.store.clone(), handle))
 }
 
 /// Waits until the process is told to stop; says how. With `until_eof`, the end of stdin says so too: whoever

@@ -10,11 +10,18 @@ mod frames;
 mod ground;
 mod honest;
 mod http1;
+mod machines;
 mod memory;
 mod pages;
 mod raw;
 mod scenario;
+mod share;
 mod stalls;
+
+#[test]
+fn a_site_that_never_stops_is_given_its_share_of_the_machine_and_no_more() {
+    share::run();
+}
 
 #[test]
 fn the_port_for_sites_withstands_what_comes_before_a_call() {

@@ -13,7 +13,8 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use lianbo_node::link::tls::{PeerInfo, Share};
+use lianbo_node::cores::Share;
+use lianbo_node::link::tls::PeerInfo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,8 +23,9 @@ use tonic::transport::server::Connected;
 use tower::ServiceExt as _;
 use tracing::debug;
 
-/// Calls under way on one connection; a node needs seven.
+/// Calls under way on one connection; a node needs seven, and who has no certificate yet one.
 const STREAMS: u32 = 32;
+const STRANGERS_STREAMS: u32 = 4;
 /// How long a call with one question may take, its message and its answer together; a stream until it has begun.
 const CALL_WITHIN: Duration = Duration::from_mins(10);
 /// Streams that a caller opened and reset before they were looked at; more end the connection.
@@ -74,12 +76,13 @@ where
     IO: AsyncRead + AsyncWrite + Connected<ConnectInfo = PeerInfo> + Unpin + Send + 'static,
 {
     let peer = line.connect_info();
+    let streams = if peer.peer.is_some() { STREAMS } else { STRANGERS_STREAMS };
     let mut http = Builder::new(tasks);
     http.timer(TokioTimer::new())
         .keep_alive_interval(SILENCE)
         .keep_alive_timeout(ANSWER_WITHIN)
         .max_pending_accept_reset_streams(RESETS)
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(streams)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(LINE_WINDOW)
         .max_header_list_size(MAX_HEADERS);

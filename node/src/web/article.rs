@@ -1,5 +1,6 @@
 //! One article.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
@@ -8,15 +9,15 @@ use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 
 use super::cache::GoodFor;
+use super::drawn::draw_text;
 use super::error::PageError;
 use super::file::file_href;
 use super::page::{Badge, Frame, Link, column_href, draw, unit, unit_href};
-use super::pictures::{Files, Shown};
-use super::render::render_with;
+use super::pictures::Shown;
 use super::tags::{ColumnTags, beginning};
 use super::views::Viewed;
 use super::{WebContext, date};
-use crate::content::article::{self, ArticleLine, TextFormat};
+use crate::content::article::{self, ArticleLine};
 use crate::content::files::{self, Attached};
 use crate::entry::{RecordId, SiteId};
 use crate::store::Tx;
@@ -50,7 +51,7 @@ struct ArticlePage {
     /// What was made from it, as far as the reader may see.
     adopted: Vec<Link>,
     revisions: Vec<RevisionRow>,
-    body: String,
+    body: Arc<str>,
     files: Vec<FileRow>,
 }
 
@@ -193,14 +194,4 @@ pub(super) fn ids((site, id): &(String, String)) -> Result<(SiteId, RecordId), P
         }
         _ => Err(PageError::NotFound),
     }
-}
-
-/// A text as safe HTML, drawn where a long one holds nobody up.
-pub(super) async fn draw_text(
-    format: TextFormat,
-    text: String,
-    files: Files,
-) -> Result<String, PageError> {
-    let drawn = tokio::task::spawn_blocking(move || render_with(format, &text, files));
-    drawn.await.map_err(|_| PageError::Drawing)
 }

@@ -10,6 +10,7 @@ mod assets;
 mod cache;
 mod column;
 mod date;
+mod drawn;
 mod error;
 mod feed;
 mod file;

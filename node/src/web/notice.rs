@@ -1,10 +1,13 @@
 //! 通知: their list, and one of them. Copies for single units never appear: the reader is nobody in particular.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Html;
 
-use super::article::{draw_text, ids};
+use super::article::ids;
+use super::drawn::draw_text;
 use super::error::PageError;
 use super::page::{Badge, Frame, Item, PAGE, Turn, draw, page_number, unit};
 use super::pictures::Files;
@@ -39,7 +42,7 @@ struct NoticePage {
     machine: String,
     deadline: Option<String>,
     badge: Badge,
-    body: String,
+    body: Arc<str>,
 }
 
 /// The newest notices for the lists of this listener, at most `limit`: on a hub's public one, its own words only.

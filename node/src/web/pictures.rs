@@ -2,7 +2,7 @@
 //! and what has not come yet says so.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ammonia::{Builder, UrlRelative};
@@ -22,7 +22,7 @@ pub(super) struct Shown {
 }
 
 /// Files of an article, by name.
-pub(super) type Files = HashMap<String, Shown>;
+pub(super) type Files = BTreeMap<String, Shown>;
 
 /// What stands in the place of a picture that has not come, in the address of a cleaned text. No file has such a name.
 const COMING: &str = "/coming";

@@ -9,6 +9,7 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,8 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 16 * 1024;
 /// How long one connection may live, so that one who reads a byte a minute does not hold it for ever.
 const LIFETIME: Duration = Duration::from_mins(5);
+/// Bytes of answers that may wait in the system for a visitor who does not read; what is on its way comes on top.
+const UNSENT: u32 = 128 * 1024;
 /// After a stop, how long answers under way may take.
 const GRACE: Duration = Duration::from_secs(5);
 /// After a failed accept: out of descriptors, as a rule.
@@ -74,7 +77,12 @@ pub(super) async fn serve_within(
                 };
                 let (server, router) = (server.clone(), router.clone());
                 let (soft, hard) = (soft.clone(), hard.clone());
-                connections.spawn(connection(stream, server, router, soft, hard, (seat, guest)));
+                if let Err(error) = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT) {
+                    debug!(%error, "a visitor went away");
+                    continue;
+                }
+                let serving = connection(stream, server, router, soft, hard, (seat, guest));
+                connections.spawn(serving);
             }
             (_, Err(error)) => {
                 warn!(%error, "a connection could not be accepted");

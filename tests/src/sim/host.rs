@@ -12,9 +12,10 @@ use hyper_util::rt::TokioIo;
 use lianbo_hub::enrol::ca::Ca;
 use lianbo_hub::hub::{Hub, Parts};
 use lianbo_hub::rpc;
+use lianbo_node::cores::Share;
 use lianbo_node::entry::SiteId;
 use lianbo_node::lifecycle::Site;
-use lianbo_node::link::tls::{Connections, Limits, Peer, PeerInfo, Share};
+use lianbo_node::link::tls::{Connections, Limits, Peer, PeerInfo};
 use lianbo_node::link::{Dial, LinkError, Uplink};
 use lianbo_node::scope::Scope;
 use lianbo_node::store::Still;
@@ -152,7 +153,7 @@ impl Connected for Line {
             not_after_ms: Some(i64::MAX),
             serial: None,
             addr: self.addr,
-            share: Share::default(),
+            share: Share::nobodys(),
         }
     }
 }

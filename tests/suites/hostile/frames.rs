@@ -28,7 +28,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         "a header bomb (HPACK)": header_bomb => [CALM, PROTOCOL, "GOAWAY COMPRESSION_ERROR", "left open {\"answered\"", "closed"],
         "headers of a megabyte": large_headers => [CALM, PROTOCOL, "closed", "left open {\"answered\""],
         "headers that are none": bad_headers => ["PROTOCOL_ERROR, GOAWAY PROTOCOL_ERROR", PROTOCOL, "GOAWAY COMPRESSION_ERROR", "closed"],
-        "data beyond the window": beyond_window => ["FLOW_CONTROL_ERROR, GOAWAY PROTOCOL_ERROR", "GOAWAY FLOW_CONTROL_ERROR", PROTOCOL],
+        "data beyond the window": beyond_window => ["STREAM_CLOSED, GOAWAY PROTOCOL_ERROR", "FLOW_CONTROL_ERROR, GOAWAY PROTOCOL_ERROR", "GOAWAY FLOW_CONTROL_ERROR", PROTOCOL],
         "empty data without end": empty_data => [CALM, "closed", "left open", "taken"],
         "a window that overflows": window_overflow => ["GOAWAY FLOW_CONTROL_ERROR"],
         "frames on streams that never were": idle_streams => [PROTOCOL, "GOAWAY STREAM_CLOSED"],

@@ -153,6 +153,15 @@ impl Ground {
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
+    /// How long the hub's process has computed so far, the system on its behalf included.
+    pub(super) fn worked(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.hub)).unwrap();
+        // The name, in brackets, may hold anything; utime and stime are the 12th and 13th behind it (proc_pid_stat(5)).
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).map(|it| it.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(1_000 * ticks / rustix::param::clock_ticks_per_second())
+    }
+
     /// Stops the hub in order: after all that, it still can.
     pub(super) async fn close(self) {
         assert!(self.serving.terminate().await.success());

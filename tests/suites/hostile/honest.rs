@@ -1,4 +1,4 @@
-//! The node that has done nothing wrong: it says Hello and pushes without end, and times the answers.
+//! The node that has done nothing wrong: it says Hello and pushes again and again, and times the answers.
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -9,6 +9,9 @@ use lianbo_tests::{raw, records};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+/// Between two rounds: a node at work, not one that tries how much a hub can bear.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Two kinds of call.
 #[derive(Clone, Copy, Debug)]
@@ -97,5 +100,6 @@ async fn work(mut pusher: Pusher, samples: &Samples, told: &watch::Sender<usize>
         pusher.push(&mut pushing, 1).await.expect("the hub acknowledges");
         samples.lock().unwrap()[Call::Push as usize].push(began.elapsed());
         told.send_replace(round);
+        tokio::time::sleep(PAUSE).await;
     }
 }

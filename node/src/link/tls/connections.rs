@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Peer;
 use super::cut::Cut;
-use super::share::Share;
+use crate::cores::Share;
 
 /// How much a listener takes on.
 #[derive(Clone, Copy, Debug)]

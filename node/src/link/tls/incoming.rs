@@ -12,7 +12,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{Acceptor, Connections, ServerStream, Share};
+use super::{Acceptor, Connections, ServerStream};
+use crate::cores::Share;
 
 /// How long a silent line may stand before the kernel asks whether the other end is still there.
 const KEEPALIVE: Duration = Duration::from_mins(1);

@@ -10,7 +10,6 @@ mod info;
 mod pki;
 mod problem;
 mod server;
-mod share;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -41,7 +40,6 @@ pub use info::{
 pub use pki::{ClientPki, PkiError, new_csr};
 pub use problem::TlsProblem;
 pub use server::Acceptor;
-pub use share::Share;
 pub use stream::{PeerInfo, ServerStream};
 
 /// gRPC is HTTP/2 and nothing else.

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -15,14 +15,23 @@ use tonic::transport::server::Connected;
 
 use super::connections::Registration;
 use super::cut::cut_off;
-use super::{BadCertificate, CertInfo, Connections, Peer, Share, certificate_info};
+use super::{BadCertificate, CertInfo, Connections, Peer, certificate_info};
+use crate::cores::Share;
 
 /// How long a connection without a certificate may stand: its places are few.
 const ANONYMOUS_FOR: Duration = Duration::from_mins(2);
 
 /// What one read costs of the 128 units a task may spend before others have their turn, so that it is one: a flood of the
-/// smallest frames is a hundred frames a read.
-const COST: usize = 64;
+/// smallest frames is a hundred frames a read. A write is one answer, as a rule.
+const READ: usize = 64;
+const WRITE: usize = 8;
+
+fn poll_spend(cx: &mut Context<'_>, units: usize) -> Poll<()> {
+    for _ in 0..units {
+        ready!(poll_proceed(cx)).made_progress();
+    }
+    Poll::Ready(())
+}
 
 /// Who is at the other end; found in the extensions of every request.
 #[derive(Clone, Debug)]
@@ -48,7 +57,6 @@ pub struct ServerStream {
     peer: PeerInfo,
     // Nobody needs long to join.
     leaves: Option<Pin<Box<Sleep>>>,
-    rests: Option<Pin<Box<Sleep>>>,
     // Dropped with the stream: leaves the registry.
     registration: Registration,
 }
@@ -95,20 +103,7 @@ impl ServerStream {
             share: registration.share.clone(),
         };
         let leaves = named.is_none().then(|| Box::pin(sleep(ANONYMOUS_FOR)));
-        Ok(Self { tls, peer, leaves, rests: None, registration })
-    }
-
-    /// Waits until the peer's work is not beyond its share.
-    fn poll_rested(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.rests.is_none() {
-            let rest = self.peer.share.rest(Instant::now());
-            self.rests = rest.map(|rest| Box::pin(sleep(rest)));
-        }
-        if let Some(rests) = &mut self.rests {
-            ready!(rests.as_mut().poll(cx));
-            self.rests = None;
-        }
-        Poll::Ready(())
+        Ok(Self { tls, peer, leaves, registration })
     }
 
     /// Who is at the other end.
@@ -135,10 +130,7 @@ impl AsyncRead for ServerStream {
         if self.leaves.as_mut().is_some_and(|leaves| leaves.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(cut_off()));
         }
-        ready!(self.poll_rested(cx));
-        for _ in 0..COST {
-            ready!(poll_proceed(cx)).made_progress();
-        }
+        ready!(poll_spend(cx, READ));
         Pin::new(&mut self.tls).poll_read(cx, buf)
     }
 }
@@ -150,6 +142,7 @@ impl AsyncWrite for ServerStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.registration.cut.check_write(cx)?;
+        ready!(poll_spend(cx, WRITE));
         Pin::new(&mut self.tls).poll_write(cx, buf)
     }
 
@@ -170,6 +163,7 @@ impl AsyncWrite for ServerStream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.registration.cut.check_write(cx)?;
+        ready!(poll_spend(cx, WRITE));
         Pin::new(&mut self.tls).poll_write_vectored(cx, bufs)
     }
 
