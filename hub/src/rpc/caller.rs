@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use lianbo_node::cores::Share;
 use lianbo_node::entry::{Lane, SiteId};
 use lianbo_node::ingest::IngestError;
 use lianbo_node::link::tls::{Peer, PeerInfo};
@@ -31,8 +30,6 @@ pub(super) struct Caller {
     /// The narrowest scope that rises from it.
     pub(super) rises: Scope,
     listener: Scope,
-    /// What is done for it is charged to this.
-    pub(super) share: Share,
     /// Held for as long as the call.
     _seat: Option<CallSeat>,
     /// End of its certificate, milliseconds since 1970-01-01 UTC.
@@ -95,8 +92,7 @@ impl Service {
         let (reader, rises) =
             self.hub.members().crossing(site, listener).ok_or_else(no_longer_here)?;
         let seat = request.extensions().get::<CallSeat>().cloned();
-        let share = peer.share;
-        Ok(Caller { site, reader, rises, listener, share, _seat: seat, not_after_ms })
+        Ok(Caller { site, reader, rises, listener, _seat: seat, not_after_ms })
     }
 
     /// What of the journal goes to a caller in one lane.

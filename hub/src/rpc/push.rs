@@ -33,8 +33,7 @@ impl Service {
         // One answer may wait to be read; a peer that does not read stops being read from (rule 9).
         let (answers, outbound) = mpsc::channel(1);
         let hub = self.hub.clone();
-        let share = caller.share.clone();
-        self.hub.tasks.spawn(share.charged(async move {
+        self.hub.tasks.spawn(async move {
             let stop = hub.stop.clone();
             tokio::select! {
                 () = stop.cancelled() => {
@@ -46,7 +45,7 @@ impl Service {
                 () = run(&hub, caller, inbound, &answers) => {}
             }
             drop(seat);
-        }));
+        });
         Ok(ReceiverStream::new(outbound))
     }
 }
@@ -112,7 +111,7 @@ fn present(hub: &Hub, caller: &Caller) -> Result<Caller, Status> {
 
 async fn check(hub: &Hub, caller: &Caller, push: v1::PushRequest) -> Result<Checked, Status> {
     present(hub, caller)?;
-    let checked = Checked::of_frame(push.frame, &caller.share).await;
+    let checked = Checked::of_frame(push.frame).await;
     checked.map_err(|error| Status::invalid_argument(error.to_string()))
 }
 

@@ -1,14 +1,12 @@
-//! Work that keeps a core busy: no more of it at a time than there are cores, in stints, and charged to whom it is done for.
+//! Work that keeps a core busy: no more of it at a time than there are cores, and charged to the peer it is done for.
 
 mod share;
 
 pub use share::Share;
 
-use std::cell::Cell;
 use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::{available_parallelism, yield_now};
-use std::time::{Duration, Instant};
+use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -16,22 +14,6 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// How many cores this process may use.
 pub fn count() -> usize {
     available_parallelism().map_or(1, NonZero::get)
-}
-
-/// How long a thread works on before it lets others have its core.
-const STINT: Duration = Duration::from_micros(500);
-
-/// Lets other threads have this one's core if it has not for a stint: for places in long work where it can wait. Left to
-/// itself, the system looks who waits for a busy core only at its ticks, every 4 ms as a rule.
-pub fn give_way() {
-    thread_local! {
-        static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
-    }
-    let due = LAST.get().is_none_or(|last| last.elapsed() >= STINT);
-    if due {
-        yield_now();
-        LAST.set(Some(Instant::now()));
-    }
 }
 
 /// Turns on the cores, for one kind of work. Cheap to clone; clones share them.
@@ -47,7 +29,7 @@ impl Default for Cores {
 
 impl Cores {
     /// Begins `work`, on a thread where it may block, as soon as it is its turn. More at a time would only take turns
-    /// with each other, and keep what uses their results from its own, as would one that goes on and on.
+    /// with each other, and keep what uses their results from its own.
     pub async fn begin<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -56,7 +38,6 @@ impl Cores {
         let turn = self.0.clone().acquire_owned().await.ok();
         spawn_blocking(move || {
             let done = work();
-            give_way();
             drop(turn);
             done
         })

@@ -4,11 +4,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::ready;
+use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use tokio::time::{Sleep, sleep};
-
-use super::give_way;
 
 /// One peer may take one part in so many of the time of a core.
 const PARTS: u32 = 5;
@@ -49,23 +48,19 @@ impl Share {
                 ready!(resting.as_mut().poll(cx));
                 rests = None;
             }
-            let polled = share.charging(|| work.as_mut().poll(cx));
-            give_way();
+            let polled = work.as_mut().poll(cx);
+            let now = Instant::now();
+            share.charge(now - began, now);
+            // Left to itself, the system lets a busy thread go on until its next tick, 4 ms as a rule.
+            if share.rest(now).is_some() {
+                yield_now();
+            }
             polled
         })
     }
 
-    /// Does work for the peer at once, and charges it for that.
-    pub fn charging<T>(&self, work: impl FnOnce() -> T) -> T {
-        let began = Instant::now();
-        let done = work();
-        let now = Instant::now();
-        self.charge(now - began, now);
-        done
-    }
-
     /// How long the peer's work rests from `now` on, if at all.
-    pub fn rest(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn rest(&self, now: Instant) -> Option<Duration> {
         let ahead = (*self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))?;
         let rest = ahead.saturating_duration_since(now).saturating_sub(AT_ONCE * PARTS);
         (!rest.is_zero()).then_some(rest)
@@ -133,7 +128,8 @@ mod tests {
         let (before, rest) = (tokio::time::Instant::now(), share.rest(Instant::now()).unwrap());
         share.charged(async {}).await;
         assert!(before.elapsed() >= rest - LONGEST, "{rest:?}");
-        Share::nobodys().charging(busy);
-        assert_eq!(Share::nobodys().rest(Instant::now()), None);
+        let nobodys = Share::nobodys();
+        nobodys.charged(async { busy() }).await;
+        assert_eq!(nobodys.rest(Instant::now()), None);
     }
 }

@@ -13,7 +13,6 @@ use super::{IngestError, Refusal, Verified, Written};
 use crate::args;
 use crate::content::Record;
 use crate::content::site::IncarnationStart;
-use crate::cores::Share;
 use crate::entry::{BlobRef, Hash, Head, Lane, LogId};
 use crate::heights::Height;
 use crate::identity::Identity;
@@ -137,7 +136,7 @@ async fn write_drafts(
     let verify = |chunk: Vec<Unsigned>| {
         chunk.into_iter().map(|it| verify_unsigned(it.head, it.body)).collect()
     };
-    let checked = spread(unsigned, &Share::nobodys(), verify).await;
+    let checked = spread(unsigned, verify).await;
     let checked = match checked.into_iter().collect::<Result<Vec<Verified>, Refusal>>() {
         Ok(checked) => checked,
         Err(refusal) => return Ok(Err(IngestError::Rule(refusal))),

@@ -18,7 +18,6 @@ use super::{
     Written,
 };
 use crate::clock::SharedClock;
-use crate::cores::Share;
 use crate::entry::{Entry, Lane, LogId};
 use crate::identity::Identity;
 use crate::journal::{self, End, Meta, Pins};
@@ -103,7 +102,7 @@ impl Door {
         origin: Origin,
         cursor: Option<(Lane, Bytes)>,
     ) -> Result<Taken, IngestError> {
-        self.take_checked(Checked::of(entries, &Share::nobodys()).await, origin, cursor).await
+        self.take_checked(Checked::of(entries).await, origin, cursor).await
     }
 
     /// As [`Door::take_upto`], of entries that were checked before.

@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 
 use super::IngestError;
 use super::verify::spread;
-use crate::cores::Share;
 use crate::entry::{EntryError, sign_head, verify_own_heads};
 use crate::identity::Identity;
 
@@ -53,7 +52,7 @@ impl Signing {
                 if heads.is_empty() {
                     break;
                 }
-                let signed = spread(heads, &Share::nobodys(), work.clone()).await;
+                let signed = spread(heads, work.clone()).await;
                 if sender.send(signed.into_iter().collect()).await.is_err() {
                     break;
                 }

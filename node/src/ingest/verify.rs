@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::Refusal;
 use crate::content::{self, Record};
-use crate::cores::{self, Cores, Share};
+use crate::cores::{self, Cores};
 use crate::entry::{Entry, EntryError, Hash, Head, SiteId, verify_head};
 use crate::wire::{FrameError, decode_frame, decode_head, decode_record, decompressed_size};
 
@@ -81,20 +81,19 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Decodes and checks what a frame holds, and charges that to `share`. None keeps other work waiting, however much it
-    /// holds.
-    pub async fn of_frame(frame: Bytes, share: &Share) -> Result<Self, FrameError> {
+    /// Decodes and checks what a frame holds. None keeps other work waiting, however much it holds.
+    pub async fn of_frame(frame: Bytes) -> Result<Self, FrameError> {
         let small = decompressed_size(&frame).is_none_or(|size| size <= SMALL);
         let decode = move || decode_frame(&frame);
-        let entries = if small { decode() } else { done(begin(share, decode).await).await };
-        Ok(Self::of(entries?, share).await)
+        let entries = if small { decode() } else { done(CORES.begin(decode).await).await };
+        Ok(Self::of(entries?).await)
     }
 
-    /// Checks them on all cores, and charges that to `share`.
-    pub async fn of(entries: Vec<Entry>, share: &Share) -> Self {
+    /// Checks them on all cores.
+    pub async fn of(entries: Vec<Entry>) -> Self {
         let (mut held, mut refused) = (Vec::with_capacity(entries.len()), Vec::new());
         let verify = |entries: Vec<Entry>| entries.into_iter().map(verify_one).collect();
-        for (index, result) in spread(entries, share, verify).await.into_iter().enumerate() {
+        for (index, result) in spread(entries, verify).await.into_iter().enumerate() {
             match result {
                 Ok(item) => held.push(item),
                 Err(refusal) => refused.push((index, refusal)),
@@ -109,10 +108,9 @@ impl Checked {
     }
 }
 
-/// Does the same to many on all cores, some at a time, charged to `share`; answers in the same order.
+/// Does the same to many on all cores, some at a time; answers in the same order.
 pub(super) async fn spread<T, U>(
     items: Vec<T>,
-    share: &Share,
     work: impl Fn(Vec<T>) -> Vec<U> + Clone + Send + 'static,
 ) -> Vec<U>
 where
@@ -131,22 +129,13 @@ where
             break;
         }
         let work = work.clone();
-        tasks.push(begin(share, move || work(chunk)).await);
+        tasks.push(CORES.begin(move || work(chunk)).await);
     }
     let mut answers = Vec::new();
     for task in tasks {
         answers.extend(done(task).await);
     }
     answers
-}
-
-/// Begins work that is charged to `share`.
-async fn begin<T: Send + 'static>(
-    share: &Share,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> JoinHandle<T> {
-    let share = share.clone();
-    CORES.begin(move || share.charging(work)).await
 }
 
 /// What a piece of work gave.
