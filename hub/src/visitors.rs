@@ -19,7 +19,7 @@ use tracing::{error, warn};
 pub(crate) struct Visitors(Option<Runtime>);
 
 impl Visitors {
-    /// One for two cores. They have what the others leave of these (SCHED_IDLE, sched(7)): left to itself, the system lets
+    /// One for two cores. They have what the others leave of these (`SCHED_IDLE`, sched(7)): left to itself, the system lets
     /// a busy thread go on until its next tick, 4 ms as a rule, whoever wakes beside it.
     pub(crate) fn start() -> io::Result<Self> {
         let mut threads = Builder::new_multi_thread();

@@ -82,6 +82,7 @@ impl Drop for Honest {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "it paces itself; nothing is awaited so")]
 async fn work(mut pusher: Pusher, samples: &Samples, told: &watch::Sender<usize>) {
     let mut client = pusher.connect().await.expect("the hub is there");
     let mut pushing = pusher.open().await.expect("the hub is there");
