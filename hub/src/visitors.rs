@@ -6,30 +6,18 @@ use std::io;
 use axum::Router;
 use lianbo_node::lifecycle::Site;
 use lianbo_node::{cores, web};
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
-    set_thread_priority_and_policy, thread_native_id,
-};
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
-use tracing::{error, warn};
+use tokio::runtime::Runtime;
+use tracing::error;
 
 /// These threads, until dropped; what runs on them then ends.
 #[derive(Debug)]
 pub(crate) struct Visitors(Option<Runtime>);
 
 impl Visitors {
-    /// One for two cores. They have what the others leave of these (`SCHED_IDLE`, sched(7)): left to itself, the system lets
-    /// a busy thread go on until its next tick, 4 ms as a rule, whoever wakes beside it.
+    /// With what the others leave of the cores.
     pub(crate) fn start() -> io::Result<Self> {
-        let mut threads = Builder::new_multi_thread();
-        threads.worker_threads(cores::count().div_ceil(2)).thread_name("pages").enable_all();
-        threads.on_thread_start(|| {
-            if let Err(error) = step_back() {
-                warn!(?error, "threads for pages cannot step back behind the others");
-            }
-        });
-        Ok(Self(Some(threads.build()?)))
+        cores::spare::threads("pages").map(|threads| Self(Some(threads)))
     }
 
     /// Serves `router` there until the site stops.
@@ -52,11 +40,6 @@ impl Visitors {
         }
         Ok(())
     }
-}
-
-fn step_back() -> Result<(), thread_priority::Error> {
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
 }
 
 impl Drop for Visitors {

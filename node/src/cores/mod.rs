@@ -1,6 +1,7 @@
 //! Work that keeps a core busy: no more of it at a time than there are cores, and charged to the peer it is done for.
 
 mod share;
+pub mod spare;
 
 pub use share::Share;
 

@@ -1,18 +1,24 @@
-//! How much work may be done for one peer: beyond its share that rests, and others have their turn (rule 9).
+//! How much work may be done for one peer: beyond its share that waits, and others have their turn (rule 9).
 
 use std::future::poll_fn;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::ready;
-use std::thread::yield_now;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::time::{Sleep, sleep};
+use tokio::runtime::Handle;
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::spare;
 
 /// One peer may take one part in so many of the time of a core.
 const PARTS: u32 = 5;
-/// What it may take at once before it rests: what others wait behind it is no longer than that, as a rule.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// What it may take at once among the work of others: they wait no longer behind it, as a rule.
+const AMONG_OTHERS: Duration = Duration::from_micros(250);
+/// What it may take at once of that which others leave, before it rests.
+const AT_ONCE: Duration = Duration::from_millis(5);
 /// Most that one turn is charged with: a longer one waited for a core, as a rule.
 const LONGEST: Duration = Duration::from_millis(5);
 
@@ -29,41 +35,97 @@ impl Default for Share {
 }
 
 impl Share {
-    /// For work that is done for no peer: charged to nobody, it never rests.
+    /// For work that is done for no peer: charged to nobody, it never waits.
     pub fn nobodys() -> Self {
         Self(None)
     }
 
-    /// Does work for the peer: each turn of it when the peer is not beyond its share, and charges it for that. Takes the
-    /// room of the work once: idle lines are many.
-    pub fn charged<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+    /// Does work for the peer, and charges it for every turn: among that of others while it takes little, else with what
+    /// they leave of the cores until it is even again, and there no more than its share. What the work starts is begun
+    /// among others always. Takes the room of the work once: idle lines are many.
+    pub fn charged<F>(&self, work: F) -> impl Future<Output = F::Output> + use<F>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
         let (share, mut work) = (self.clone(), Box::pin(work));
-        let mut rests: Option<Pin<Box<Sleep>>> = None;
-        poll_fn(move |cx| {
+        async move {
+            loop {
+                let busy = |share: &Self, now| share.owed(now) > AMONG_OTHERS * PARTS;
+                let spare = match share.turns(work.as_mut(), None, busy).await {
+                    Some(done) => return done,
+                    None => spare::for_peers(),
+                };
+                let Some(spare) = spare else {
+                    sleep(share.rest(Instant::now()).unwrap_or_default()).await;
+                    continue;
+                };
+                let there = spare.spawn(share.clone().with_what_is_left(work, Handle::current()));
+                let done;
+                (work, done) = match AbortOnDropHandle::new(there).await {
+                    Ok(back) => back,
+                    Err(failed) => resume_unwind(failed.into_panic()),
+                };
+                if let Some(done) = done {
+                    return done;
+                }
+            }
+        }
+    }
+
+    /// Work that others need not wait for, until it is done or the peer is even.
+    async fn with_what_is_left<F: Future>(
+        self,
+        mut work: Pin<Box<F>>,
+        home: Handle,
+    ) -> (Pin<Box<F>>, Option<F::Output>) {
+        loop {
+            if let Some(rest) = self.rest(Instant::now()) {
+                sleep(rest).await;
+            }
+            let over = |share: &Self, now| share.even(now) || share.rest(now).is_some();
+            let done = self.turns(work.as_mut(), Some(&home), over).await;
+            if done.is_some() || self.even(Instant::now()) {
+                return (work, done);
+            }
+        }
+    }
+
+    /// Turns of the work until it is done or `over` says so before one; what it starts is begun at `home`.
+    async fn turns<F: Future>(
+        &self,
+        mut work: Pin<&mut F>,
+        home: Option<&Handle>,
+        over: impl Fn(&Self, Instant) -> bool,
+    ) -> Option<F::Output> {
+        poll_fn(|cx| {
             let began = Instant::now();
-            if rests.is_none() {
-                rests = share.rest(began).map(|rest| Box::pin(sleep(rest)));
+            if over(self, began) {
+                return Poll::Ready(None);
             }
-            if let Some(resting) = &mut rests {
-                ready!(resting.as_mut().poll(cx));
-                rests = None;
-            }
+            let _home = home.map(Handle::enter);
             let polled = work.as_mut().poll(cx);
             let now = Instant::now();
-            share.charge(now - began, now);
-            // Left to itself, the system lets a busy thread go on until its next tick, 4 ms as a rule.
-            if share.rest(now).is_some() {
-                yield_now();
-            }
-            polled
+            self.charge(now - began, now);
+            polled.map(Some)
         })
+        .await
     }
 
     /// How long the peer's work rests from `now` on, if at all.
     pub(crate) fn rest(&self, now: Instant) -> Option<Duration> {
-        let ahead = (*self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))?;
-        let rest = ahead.saturating_duration_since(now).saturating_sub(AT_ONCE * PARTS);
+        let rest = self.owed(now).saturating_sub(AT_ONCE * PARTS);
         (!rest.is_zero()).then_some(rest)
+    }
+
+    fn even(&self, now: Instant) -> bool {
+        self.owed(now).is_zero()
+    }
+
+    /// How far the clock of the peer runs ahead.
+    fn owed(&self, now: Instant) -> Duration {
+        let Some(clock) = &self.0 else { return Duration::ZERO };
+        let ahead = *clock.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.map_or(Duration::ZERO, |ahead| ahead.saturating_duration_since(now))
     }
 
     /// Charges a turn that took so long until `now`.
@@ -76,6 +138,13 @@ impl Share {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::sync::oneshot::error::TryRecvError;
+    use tokio::sync::{Notify, oneshot};
+    use tokio::task::yield_now;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -110,29 +179,79 @@ mod tests {
         assert_eq!(rest_after(MS, now), Some(PARTS * MS));
         assert_eq!(rest_after(MS, now), Some(2 * PARTS * MS));
         let later = now + Duration::from_hours(1);
-        assert_eq!(
-            rest_after(Duration::from_mins(1), later),
-            LONGEST.checked_sub(AT_ONCE).map(|rest| PARTS * rest)
-        );
+        assert_eq!(rest_after(Duration::from_mins(1), later), None);
+        assert_eq!(share.owed(later), PARTS * LONGEST);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn turns_are_charged_the_time_between_them_is_not_and_the_next_one_waits_for_its_time() {
+    /// On which thread the turns of some work were taken.
+    fn thread() -> String {
+        std::thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    fn busy(time: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < time {}
+    }
+
+    #[tokio::test]
+    async fn work_beyond_a_little_is_done_with_what_others_leave_until_its_peer_is_even() {
+        let (here, share) = (thread(), Share::default());
+        let (turn, awaited) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+        let seen = share.charged({
+            let (share, turn, awaited) = (share.clone(), turn.clone(), awaited.clone());
+            async move {
+                let mut seen = vec![thread()];
+                busy(2 * AMONG_OTHERS);
+                yield_now().await;
+                seen.push(thread());
+                busy(AT_ONCE);
+                yield_now().await;
+                let begun = tokio::spawn(async { thread() }).await;
+                seen.extend([thread(), begun.unwrap()]);
+                assert!(share.rest(Instant::now()).is_none(), "it rested before this turn");
+                awaited.store(true, Ordering::SeqCst);
+                turn.notified().await;
+                seen.push(thread());
+                seen
+            }
+        });
+        let even = async {
+            while !awaited.load(Ordering::SeqCst) || !share.even(Instant::now()) {
+                yield_now().await;
+            }
+            turn.notify_one();
+        };
+        let (seen, ()) = tokio::join!(seen, even);
+        assert_eq!(seen, [&here, "peers", "peers", &here, &here]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_work_is_its_own_and_what_is_dropped_ends() {
+        let share = Share::default();
+        share.charge(2 * AMONG_OTHERS, Instant::now());
+        let panics = tokio::spawn(share.charged(async { panic!("as expected") }));
+        assert!(panics.await.unwrap_err().is_panic());
+        share.charge(2 * AMONG_OTHERS, Instant::now());
+        let (held, mut freed) = oneshot::channel::<()>();
+        let work = tokio::spawn(share.charged(async move {
+            pending::<()>().await;
+            drop(held);
+        }));
+        while share.owed(Instant::now()) > AMONG_OTHERS * PARTS {
+            yield_now().await;
+        }
+        assert!(freed.try_recv().is_err_and(|error| error == TryRecvError::Empty));
+        work.abort();
+        assert!(freed.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn time_between_turns_is_not_charged_and_what_is_nobodys_neither() {
         let share = Share::default();
         share.charged(sleep(30 * MS)).await;
-        assert_eq!(share.rest(Instant::now()), None);
-        let busy = || {
-            let began = Instant::now();
-            while began.elapsed() < LONGEST {}
-        };
-        share.charged(async { busy() }).await;
-        assert!(share.rest(Instant::now()).is_some());
-        // Time stands still here unless somebody waits for it.
-        let (before, rest) = (tokio::time::Instant::now(), share.rest(Instant::now()).unwrap());
-        share.charged(async {}).await;
-        assert!(before.elapsed() + LONGEST >= rest, "{rest:?}");
+        assert!(share.owed(Instant::now()) < PARTS * 5 * MS);
         let nobodys = Share::nobodys();
-        nobodys.charged(async { busy() }).await;
-        assert_eq!(nobodys.rest(Instant::now()), None);
+        nobodys.charged(async { busy(AT_ONCE) }).await;
+        assert!(nobodys.even(Instant::now()));
     }
 }

@@ -2,6 +2,7 @@
 //! network. Otherwise the honest node would be seen to wait for the attackers' own work, which the hub has no say in.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tokio::runtime::{Builder, Runtime};
 
 /// This machine in two parts.
 #[derive(Clone, Copy, Debug)]
@@ -37,5 +38,13 @@ impl Machines {
     /// This thread, and what it starts from here on, computes where attackers do.
     pub(super) fn be_with_attackers(self) {
         sched_setaffinity(None, &self.attackers).unwrap();
+    }
+
+    /// What attackers run on. It opens what they attack on the thread that waits for them: that is to
+    /// [be with the hub](Self::be_with_the_hub) until then.
+    pub(super) fn attackers(self) -> Runtime {
+        let mut attackers = Builder::new_multi_thread();
+        attackers.worker_threads(1).enable_all().on_thread_start(move || self.be_with_attackers());
+        attackers.build().unwrap()
     }
 }

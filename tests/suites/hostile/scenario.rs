@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use lianbo_proto::v1;
 use prost::Message;
-use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 use super::calls::{PUSH, ask, enveloped};
@@ -200,10 +199,7 @@ fn add(seen: &mut Seen, more: Seen) {
 /// the end.
 pub(super) fn run(scenarios: impl IntoIterator<Item = Scenario>) {
     let machines = Machines::split();
-    let mut attackers = Builder::new_multi_thread();
-    let places = move || machines.be_with_attackers();
-    attackers.worker_threads(1).enable_all().on_thread_start(places);
-    attackers.build().unwrap().block_on(run_all(machines, scenarios));
+    machines.attackers().block_on(run_all(machines, scenarios));
 }
 
 #[expect(clippy::print_stdout, reason = "the table, for people")]

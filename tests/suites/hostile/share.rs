@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
-use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 use super::ground::{Ground, Shown};
@@ -20,10 +19,7 @@ const MOST: f64 = 0.4;
 #[expect(clippy::disallowed_methods, reason = "a rate is measured over a time")]
 pub(super) fn run() {
     let machines = Machines::split();
-    let mut attackers = Builder::new_multi_thread();
-    attackers.worker_threads(1).enable_all();
-    attackers.on_thread_start(move || machines.be_with_attackers());
-    attackers.build().unwrap().block_on(async {
+    machines.attackers().block_on(async {
         machines.be_with_the_hub();
         let ground = Ground::open().await;
         machines.be_with_attackers();

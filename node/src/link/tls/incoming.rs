@@ -69,7 +69,7 @@ impl Incoming {
                     let (acceptor, connections) = (self.acceptor.clone(), self.connections.clone());
                     let share = self.share.clone();
                     self.handshakes.push(Box::pin(async move {
-                        let shaking = handshake(tcp, addr, &acceptor, &connections);
+                        let shaking = handshake(tcp, addr, acceptor, connections);
                         let stream = share.charged(shaking).await;
                         // Held until here.
                         drop((permit, counted));
@@ -117,8 +117,8 @@ fn is_callers(error: &io::Error) -> bool {
 async fn handshake(
     tcp: TcpStream,
     addr: SocketAddr,
-    acceptor: &Acceptor,
-    connections: &Connections,
+    acceptor: Acceptor,
+    connections: Connections,
 ) -> Option<ServerStream> {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
     let set =
@@ -139,7 +139,7 @@ async fn handshake(
             return None;
         }
     };
-    match ServerStream::new(tls, addr, connections) {
+    match ServerStream::new(tls, addr, &connections) {
         Ok(stream) => Some(stream),
         Err(error) => {
             debug!(peer.addr = %addr, %error, "connection not taken");

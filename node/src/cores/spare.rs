@@ -1,0 +1,44 @@
+//! Threads that have what all others leave of the cores: work that can wait is done there.
+
+use std::io;
+use std::sync::LazyLock;
+
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
+use tokio::runtime::{Builder, Runtime};
+use tracing::{error, warn};
+
+use super::count;
+
+/// Where the work of busy peers is done; the process has one such place, and none where the system gave no thread for it.
+static FOR_PEERS: LazyLock<Option<Runtime>> = LazyLock::new(|| match threads("peers") {
+    Ok(runtime) => Some(runtime),
+    Err(error) => {
+        error!(%error, "no threads for busy peers: their work is done among that of others");
+        None
+    }
+});
+
+/// Starts one for two cores. They have what the others leave of these (`SCHED_IDLE`, sched(7)): left to itself, the system
+/// lets a busy thread go on until its next tick, 4 ms as a rule, whoever wakes beside it.
+pub fn threads(name: &str) -> io::Result<Runtime> {
+    let mut threads = Builder::new_multi_thread();
+    threads.worker_threads(count().div_ceil(2)).thread_name(name).enable_all();
+    threads.on_thread_start(|| {
+        if let Err(error) = step_back() {
+            warn!(?error, "threads for what can wait cannot step back behind the others");
+        }
+    });
+    threads.build()
+}
+
+pub(super) fn for_peers() -> Option<&'static Runtime> {
+    FOR_PEERS.as_ref()
+}
+
+fn step_back() -> Result<(), thread_priority::Error> {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+}
