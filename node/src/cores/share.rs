@@ -56,7 +56,7 @@ impl Share {
                     None => spare::for_peers(),
                 };
                 let Some(spare) = spare else {
-                    sleep(share.rest(Instant::now()).unwrap_or_default()).await;
+                    sleep(share.owed(Instant::now())).await;
                     continue;
                 };
                 let there = spare.spawn(share.clone().with_what_is_left(work, Handle::current()));
@@ -144,6 +144,7 @@ mod tests {
     use tokio::sync::oneshot::error::TryRecvError;
     use tokio::sync::{Notify, oneshot};
     use tokio::task::yield_now;
+    use tokio_util::task::TaskTracker;
 
     use super::*;
 
@@ -206,7 +207,7 @@ mod tests {
                 seen.push(thread());
                 busy(AT_ONCE);
                 yield_now().await;
-                let begun = tokio::spawn(async { thread() }).await;
+                let begun = TaskTracker::new().spawn(async { thread() }).await;
                 seen.extend([thread(), begun.unwrap()]);
                 assert!(share.rest(Instant::now()).is_none(), "it rested before this turn");
                 awaited.store(true, Ordering::SeqCst);
@@ -227,13 +228,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_of_the_work_is_its_own_and_what_is_dropped_ends() {
-        let share = Share::default();
+        let (share, tasks) = (Share::default(), TaskTracker::new());
         share.charge(2 * AMONG_OTHERS, Instant::now());
-        let panics = tokio::spawn(share.charged(async { panic!("as expected") }));
+        let panics = tasks.spawn(share.charged(async { panic!("as expected") }));
         assert!(panics.await.unwrap_err().is_panic());
         share.charge(2 * AMONG_OTHERS, Instant::now());
         let (held, mut freed) = oneshot::channel::<()>();
-        let work = tokio::spawn(share.charged(async move {
+        let work = tasks.spawn(share.charged(async move {
             pending::<()>().await;
             drop(held);
         }));
