@@ -86,12 +86,16 @@ impl Line {
         Self { reader, writer }
     }
 
-    /// After the preface and empty settings.
+    /// After the preface and empty settings. A site has sixteen places, which lines of the attack before may hold until they
+    /// are cleared away: then the hub hangs up, and is called again.
     pub(super) async fn begun(ground: &Ground, shown: Shown) -> Self {
-        let mut line = Self::open(ground, shown).await;
-        line.send(PREFACE).await.unwrap();
-        line.send(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
-        line
+        loop {
+            let mut line = Self::open(ground, shown).await;
+            let hello = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+            if line.send(&hello).await.is_ok() {
+                return line;
+            }
+        }
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
