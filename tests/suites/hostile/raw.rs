@@ -86,16 +86,26 @@ impl Line {
         Self { reader, writer }
     }
 
-    /// After the preface and empty settings. A site has sixteen places, which lines of the attack before may hold until they
-    /// are cleared away: then the hub hangs up, and is called again.
+    /// After the preface and empty settings, and the hub's own. A site has sixteen places, which lines of the attack before
+    /// may hold until they are cleared away: then the hub hangs up, and is called again.
     pub(super) async fn begun(ground: &Ground, shown: Shown) -> Self {
         loop {
             let mut line = Self::open(ground, shown).await;
-            let hello = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
-            if line.send(&hello).await.is_ok() {
+            if line.greet().await.is_ok() {
                 return line;
             }
         }
+    }
+
+    async fn greet(&mut self) -> std::io::Result<()> {
+        self.send(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()).await?;
+        let [high, middle, low, ..] = {
+            let mut head = [0; 9];
+            self.reader.read_exact(&mut head).await?;
+            head
+        };
+        let mut settings = vec![0; u32::from_be_bytes([0, high, middle, low]) as usize];
+        self.reader.read_exact(&mut settings).await.map(drop)
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
