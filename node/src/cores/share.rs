@@ -166,7 +166,7 @@ mod tests {
             now += share.rest(now).unwrap_or_default();
         }
         let most = (now - began) / PARTS;
-        assert!(worked >= most && worked < most + 2 * AT_ONCE, "{worked:?} of {most:?}");
+        assert!(worked > most && worked < most + 2 * AT_ONCE, "{worked:?} of {most:?}");
     }
 
     #[test]
@@ -247,6 +247,16 @@ mod tests {
         assert!(freed.try_recv().is_err_and(|error| error == TryRecvError::Empty));
         work.abort();
         assert!(freed.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn beyond_what_it_may_take_at_once_the_work_rests() {
+        let share = Share::default();
+        (0..3).for_each(|_| share.charge(LONGEST, Instant::now()));
+        let began = Instant::now();
+        let rest = share.rest(began).unwrap();
+        share.charged(async {}).await;
+        assert!(began.elapsed() >= rest, "{:?} of {rest:?}", began.elapsed());
     }
 
     #[tokio::test]

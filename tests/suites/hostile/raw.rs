@@ -99,11 +99,9 @@ impl Line {
 
     async fn greet(&mut self) -> std::io::Result<()> {
         self.send(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()).await?;
-        let [high, middle, low, ..] = {
-            let mut head = [0; 9];
-            self.reader.read_exact(&mut head).await?;
-            head
-        };
+        let mut head = [0; 9];
+        self.reader.read_exact(&mut head).await?;
+        let [high, middle, low, ..] = head;
         let mut settings = vec![0; u32::from_be_bytes([0, high, middle, low]) as usize];
         self.reader.read_exact(&mut settings).await.map(drop)
     }
