@@ -252,7 +252,7 @@ mod tests {
     #[tokio::test]
     async fn beyond_what_it_may_take_at_once_the_work_rests() {
         let share = Share::default();
-        (0..3).for_each(|_| share.charge(LONGEST, Instant::now()));
+        (0..10).for_each(|_| share.charge(LONGEST, Instant::now()));
         let began = Instant::now();
         let rest = share.rest(began).unwrap();
         share.charged(async {}).await;
