@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 
 use lianbo_node::args;
 use lianbo_node::blobs::Blobs;
+use lianbo_node::clock::{Clock as _, SystemClock};
 use lianbo_node::content::Record;
 use lianbo_node::content::article::Attachment;
 use lianbo_node::entry::{BlobRef, Hash, RecordId, SiteId};
@@ -77,11 +78,13 @@ impl From<&TestHub> for Desk {
 }
 
 impl Desk {
-    /// Takes a file in, as `article add --attach` does.
+    /// Takes a file in, as `article add --attach` does. Now, by the clock its site lives by: a file that nobody wrote
+    /// about for a day goes.
     async fn attach(&self, bytes: &[u8]) -> BlobRef {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        self.blobs.attach(&self.store, file.path(), self.site, records::START_MS).await.unwrap()
+        let now = SystemClock.now();
+        self.blobs.attach(&self.store, file.path(), self.site, now).await.unwrap()
     }
 
     /// An article whose text shows the picture, which need not be here.
