@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lianbo_node::cores::Share;
 use lianbo_node::entry::{Lane, SiteId};
 use lianbo_node::ingest::IngestError;
 use lianbo_node::link::tls::{Peer, PeerInfo};
@@ -34,6 +35,8 @@ pub(super) struct Caller {
     _seat: Option<CallSeat>,
     /// End of its certificate, milliseconds since 1970-01-01 UTC.
     pub(super) not_after_ms: i64,
+    /// What its work is charged to.
+    pub(super) share: Share,
 }
 
 impl Caller {
@@ -92,7 +95,7 @@ impl Service {
         let (reader, rises) =
             self.hub.members().crossing(site, listener).ok_or_else(no_longer_here)?;
         let seat = request.extensions().get::<CallSeat>().cloned();
-        Ok(Caller { site, reader, rises, listener, _seat: seat, not_after_ms })
+        Ok(Caller { site, reader, rises, listener, _seat: seat, not_after_ms, share: peer.share })
     }
 
     /// What of the journal goes to a caller in one lane.

@@ -8,6 +8,7 @@ use lianbo_node::wire::heights_to_proto;
 use lianbo_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, Streaming};
 
 use super::Service;
@@ -54,43 +55,45 @@ impl Service {
 async fn run(
     hub: &Arc<Hub>,
     caller: Caller,
-    mut inbound: Streaming<v1::PushRequest>,
+    inbound: Streaming<v1::PushRequest>,
     answers: &mpsc::Sender<Result<v1::PushResponse, Status>>,
 ) {
-    let caller = &caller;
     let (ahead, mut checked) = mpsc::channel(1);
-    let checking = async move {
-        // Room first: what is read has somewhere to go.
-        while let Ok(room) = ahead.reserve().await {
-            let frame = match inbound.message().await {
-                Ok(Some(push)) => check(hub, caller, push).await,
-                Ok(None) => break,
-                // Larger than a message may be, for one; if the line broke, nobody hears it.
-                Err(status) => Err(status),
-            };
-            let failed = frame.is_err();
-            room.send(frame);
-            if failed {
-                break;
-            }
+    let checking = caller.share.charged(read(hub.clone(), caller.clone(), inbound, ahead));
+    // Ends with the writing. What it holds others never wait for, so it alone is the peer's own time.
+    let _checking = AbortOnDropHandle::new(hub.tasks.spawn(checking));
+    while let Some(frame) = checked.recv().await {
+        let answer = match frame {
+            Ok(frame) => take(hub, &caller, frame).await,
+            Err(status) => Err(status),
+        };
+        let failed = answer.is_err();
+        if answers.send(answer).await.is_err() || failed {
+            break;
         }
-    };
-    let writing = async {
-        while let Some(frame) = checked.recv().await {
-            let answer = match frame {
-                Ok(frame) => take(hub, caller, frame).await,
-                Err(status) => Err(status),
-            };
-            let failed = answer.is_err();
-            if answers.send(answer).await.is_err() || failed {
-                break;
-            }
+    }
+}
+
+/// Reads and checks frames until one fails, none comes any more or nobody takes them.
+async fn read(
+    hub: Arc<Hub>,
+    caller: Caller,
+    mut inbound: Streaming<v1::PushRequest>,
+    ahead: mpsc::Sender<Result<Checked, Status>>,
+) {
+    // Room first: what is read has somewhere to go.
+    while let Ok(room) = ahead.reserve().await {
+        let frame = match inbound.message().await {
+            Ok(Some(push)) => check(&hub, &caller, push).await,
+            Ok(None) => break,
+            // Larger than a message may be, for one; if the line broke, nobody hears it.
+            Err(status) => Err(status),
+        };
+        let failed = frame.is_err();
+        room.send(frame);
+        if failed {
+            break;
         }
-    };
-    tokio::select! {
-        () = writing => {}
-        // What was checked is still written.
-        () = async { checking.await; std::future::pending().await } => {}
     }
 }
 
@@ -111,7 +114,7 @@ fn present(hub: &Hub, caller: &Caller) -> Result<Caller, Status> {
 
 async fn check(hub: &Hub, caller: &Caller, push: v1::PushRequest) -> Result<Checked, Status> {
     present(hub, caller)?;
-    let checked = Checked::of_frame(push.frame).await;
+    let checked = Checked::of_frame(push.frame, &caller.share).await;
     checked.map_err(|error| Status::invalid_argument(error.to_string()))
 }
 

@@ -35,13 +35,28 @@ impl Cores {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> JoinHandle<T> {
+        spawn_blocking(self.turn(work).await)
+    }
+
+    /// Does `work` for a peer when it is its turn, and charges it: others need not wait for it, so it is done with what
+    /// they leave of the cores.
+    pub async fn charged<T: Send + 'static>(
+        &self,
+        peer: &Share,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        peer.long_turn(self.turn(work).await).await
+    }
+
+    /// Work whose turn it is, until it is done.
+    async fn turn<T, W: FnOnce() -> T>(&self, work: W) -> impl FnOnce() -> T + use<T, W> {
         // Never closed, so there is always one.
         let turn = self.0.clone().acquire_owned().await.ok();
-        spawn_blocking(move || {
+        move || {
             let done = work();
             drop(turn);
             done
-        })
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -19,6 +20,9 @@ const PARTS: u32 = 5;
 const AMONG_OTHERS: Duration = Duration::from_micros(250);
 /// What it may take at once of that which others leave, before it rests.
 const AT_ONCE: Duration = Duration::from_millis(5);
+/// How long whoever had to rest is quiet before its work is done among that of others again: it is likely to come back
+/// with as much, and even its first turn may be a long one.
+const QUIET: Duration = Duration::from_secs(1);
 /// Most that one turn is charged with: a longer one waited for a core, as a rule.
 const LONGEST: Duration = Duration::from_millis(5);
 
@@ -26,7 +30,16 @@ const LONGEST: Duration = Duration::from_millis(5);
 ///
 /// A virtual scheduling clock (ITU-T I.371, Annex A): it runs ahead of the real one by what is owed.
 #[derive(Clone, Debug)]
-pub struct Share(Option<Arc<Mutex<Option<Instant>>>>);
+pub struct Share(Option<Arc<Mutex<Clock>>>);
+
+/// The peer's clock; `None` is long ago.
+#[derive(Clone, Copy, Debug, Default)]
+struct Clock {
+    /// What it shows.
+    ahead: Option<Instant>,
+    /// Until when the peer's work is not done among that of others, because it had to rest.
+    apart: Option<Instant>,
+}
 
 impl Default for Share {
     fn default() -> Self {
@@ -41,8 +54,8 @@ impl Share {
     }
 
     /// Does work for the peer, and charges it for every turn: among that of others while it takes little, else with what
-    /// they leave of the cores until it is even again, and there no more than its share. What the work starts is begun
-    /// among others always. Takes the room of the work once: idle lines are many.
+    /// they leave of the cores until it is even again, and quiet if it had to rest; there no more than its share. What the
+    /// work starts is begun among others always. Takes the room of the work once: idle lines are many.
     pub fn charged<F>(&self, work: F) -> impl Future<Output = F::Output> + use<F>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -50,20 +63,15 @@ impl Share {
         let (share, mut work) = (self.clone(), Box::pin(work));
         async move {
             loop {
-                let busy = |share: &Self, now| share.owed(now) > AMONG_OTHERS * PARTS;
-                let spare = match share.turns(work.as_mut(), None, busy).await {
-                    Some(done) => return done,
-                    None => spare::for_peers(),
-                };
-                let Some(spare) = spare else {
-                    sleep(share.owed(Instant::now())).await;
-                    continue;
-                };
-                let there = spare.spawn(share.clone().with_what_is_left(work, Handle::current()));
+                let busy = |share: &Self, now| share.busy(now);
+                if let Some(done) = share.turns(work.as_mut(), None, busy).await {
+                    return done;
+                }
+                let apart = share.clone().with_what_is_left(work, Handle::current());
                 let done;
-                (work, done) = match AbortOnDropHandle::new(there).await {
-                    Ok(back) => back,
-                    Err(failed) => resume_unwind(failed.into_panic()),
+                (work, done) = match spare::for_peers() {
+                    None => apart.await,
+                    Some(spare) => finished(spare.spawn(apart)).await,
                 };
                 if let Some(done) = done {
                     return done;
@@ -72,7 +80,29 @@ impl Share {
         }
     }
 
-    /// Work that others need not wait for, until it is done or the peer is even.
+    /// Does one long turn of work for the peer, on a thread where it may block and with what others leave of the cores;
+    /// charges it.
+    pub(super) async fn long_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let share = self.clone();
+        let charged = move || {
+            let began = Instant::now();
+            let done = work();
+            let now = Instant::now();
+            share.charge(now - began, now);
+            done
+        };
+        let spare = self.0.as_ref().and_then(|_| spare::for_peers());
+        let begun = match spare {
+            Some(spare) => spare.spawn_blocking(charged),
+            None => spawn_blocking(charged),
+        };
+        finished(begun).await
+    }
+
+    /// Work that others need not wait for, until it is done or belongs among theirs again.
     async fn with_what_is_left<F: Future>(
         self,
         mut work: Pin<Box<F>>,
@@ -117,22 +147,47 @@ impl Share {
         (!rest.is_zero()).then_some(rest)
     }
 
+    /// Whether the peer's work is not to be done among that of others any more.
+    fn busy(&self, now: Instant) -> bool {
+        self.owed(now) > AMONG_OTHERS * PARTS || self.apart(now)
+    }
+
+    /// Whether it is again.
     fn even(&self, now: Instant) -> bool {
-        self.owed(now).is_zero()
+        self.owed(now).is_zero() && !self.apart(now)
+    }
+
+    fn apart(&self, now: Instant) -> bool {
+        self.clock().apart.is_some_and(|until| now < until)
     }
 
     /// How far the clock of the peer runs ahead.
     fn owed(&self, now: Instant) -> Duration {
-        let Some(clock) = &self.0 else { return Duration::ZERO };
-        let ahead = *clock.lock().unwrap_or_else(PoisonError::into_inner);
-        ahead.map_or(Duration::ZERO, |ahead| ahead.saturating_duration_since(now))
+        self.clock().ahead.map_or(Duration::ZERO, |ahead| ahead.saturating_duration_since(now))
+    }
+
+    fn clock(&self) -> Clock {
+        let Some(clock) = &self.0 else { return Clock::default() };
+        *clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Charges a turn that took so long until `now`.
     fn charge(&self, took: Duration, now: Instant) {
         let Some(clock) = &self.0 else { return };
-        let mut ahead = clock.lock().unwrap_or_else(PoisonError::into_inner);
-        *ahead = Some(ahead.map_or(now, |ahead| ahead.max(now)) + took.min(LONGEST) * PARTS);
+        let mut clock = clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let ahead = clock.ahead.map_or(now, |ahead| ahead.max(now)) + took.min(LONGEST) * PARTS;
+        clock.ahead = Some(ahead);
+        if ahead - now > AT_ONCE * PARTS {
+            clock.apart = Some(ahead + QUIET);
+        }
+    }
+}
+
+/// What a task gave, panics included. It ends where nobody waits for it any more.
+async fn finished<T>(task: JoinHandle<T>) -> T {
+    match AbortOnDropHandle::new(task).await {
+        Ok(done) => done,
+        Err(failed) => resume_unwind(failed.into_panic()),
     }
 }
 
@@ -184,6 +239,20 @@ mod tests {
         assert_eq!(share.owed(later), PARTS * LONGEST);
     }
 
+    #[test]
+    fn who_had_to_rest_is_apart_until_it_is_quiet() {
+        let (share, now) = (Share::default(), Instant::now());
+        share.charge(AT_ONCE, now);
+        let even = now + PARTS * AT_ONCE;
+        assert!(share.busy(now) && share.even(even) && !share.busy(even));
+        share.charge(AT_ONCE, now);
+        let even = now + 2 * PARTS * AT_ONCE;
+        assert_eq!(share.owed(even), Duration::ZERO);
+        let quiet = even + QUIET;
+        assert!(share.busy(quiet - MS) && !share.even(quiet - MS));
+        assert!(share.even(quiet) && !share.busy(quiet));
+    }
+
     /// On which thread the turns of some work were taken.
     fn thread() -> String {
         std::thread::current().name().unwrap_or_default().to_owned()
@@ -227,6 +296,22 @@ mod tests {
         };
         let (seen, ()) = tokio::join!(seen, even);
         assert_eq!(seen, [&here, "peers", &here, &here]);
+    }
+
+    #[tokio::test]
+    async fn a_long_turn_is_taken_of_what_others_leave_and_charged() {
+        let (share, nobodys) = (Share::default(), Share::nobodys());
+        let long = || {
+            busy(AT_ONCE);
+            thread()
+        };
+        assert_eq!(share.long_turn(long).await, "peers");
+        assert!(!share.even(Instant::now()));
+        assert_ne!(nobodys.long_turn(long).await, "peers");
+        let panics = TaskTracker::new().spawn(async move {
+            share.long_turn(|| panic!("as expected")).await;
+        });
+        assert!(panics.await.unwrap_err().is_panic());
     }
 
     #[tokio::test]

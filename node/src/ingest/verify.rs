@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::Refusal;
 use crate::content::{self, Record};
-use crate::cores::{self, Cores};
+use crate::cores::{self, Cores, Share};
 use crate::entry::{Entry, EntryError, Hash, Head, SiteId, verify_head};
 use crate::wire::{FrameError, decode_frame, decode_head, decode_record, decompressed_size};
 
@@ -22,6 +22,9 @@ const SMALL: usize = 16 * 1024;
 
 /// All doors of this process share them.
 static CORES: LazyLock<Cores> = LazyLock::new(Cores::default);
+
+/// For large frames, whatever is in them. Apart, so that nothing that is checked waits for their turns.
+static DECODING: LazyLock<Cores> = LazyLock::new(Cores::default);
 
 /// An entry whose signature, body and pure rules hold. An own one is signed last, after all else was decided.
 #[derive(Clone, Debug)]
@@ -81,11 +84,11 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Decodes and checks what a frame holds. None keeps other work waiting, however much it holds.
-    pub async fn of_frame(frame: Bytes) -> Result<Self, FrameError> {
+    /// Decodes and checks what a frame of a peer holds. None keeps other work waiting, however much it holds.
+    pub async fn of_frame(frame: Bytes, peer: &Share) -> Result<Self, FrameError> {
         let small = decompressed_size(&frame).is_none_or(|size| size <= SMALL);
         let decode = move || decode_frame(&frame);
-        let entries = if small { decode() } else { done(CORES.begin(decode).await).await };
+        let entries = if small { decode() } else { DECODING.charged(peer, decode).await };
         Ok(Self::of(entries?).await)
     }
 

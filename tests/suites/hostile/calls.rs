@@ -46,11 +46,13 @@ const CODES: [&str; 17] = [
 pub(super) fn scenarios() -> Vec<Scenario> {
     const TOO_LARGE: &str = "OUT_OF_RANGE";
     const BAD: &str = "INVALID_ARGUMENT";
+    // To who begins more calls than agreed, before it has read what is agreed (RFC 9113, 5.1.2).
+    const REFUSED: &str = "RESET Some(REFUSED_STREAM)";
     scenarios![
         "a message said to be of 4 GiB": said_large => [TOO_LARGE, "UNAUTHENTICATED"],
         "messages cut short": cut_short => ["INTERNAL", "INVALID_ARGUMENT", "UNAUTHENTICATED"],
         "messages of garbage": garbage => ["INTERNAL", BAD, "UNAUTHENTICATED"],
-        "methods that are none": no_methods => ["UNIMPLEMENTED", "UNAUTHENTICATED", "RESET Some(REFUSED_STREAM)"],
+        "methods that are none": no_methods => ["UNIMPLEMENTED", "UNAUTHENTICATED", REFUSED],
         "gzip where none was agreed": gzip => ["UNIMPLEMENTED"],
         "other types than gRPC's": types => ["HTTP 415", "UNAUTHENTICATED"],
         "a zstd bomb": zstd_bomb => [BAD, "UNAVAILABLE"],
@@ -58,7 +60,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         "a frame of four million entries": entry_bomb => [BAD, "UNAVAILABLE"],
         "ten thousand subscriptions": subscriptions => [BAD],
         "two million heights": heights_bomb => [BAD, TOO_LARGE, "UNAVAILABLE"],
-        "a flood of Hello": hello_flood => ["OK", "UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+        "a flood of Hello": hello_flood => ["OK", "UNAVAILABLE", "RESOURCE_EXHAUSTED", REFUSED],
     ]
 }
 

@@ -20,7 +20,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         "handshakes half open": half_open => ["held", "closed"],
         "garbage inside TLS": garbage_inside_tls => ["GOAWAY PROTOCOL_ERROR", "closed"],
         "handshakes and nothing more": handshakes => ["held", "closed"],
-        "no certificate": |ground| stranger(ground, Shown::Nothing) => ["UNAUTHENTICATED"],
+        "no certificate": |ground| stranger(ground, Shown::Nothing) => ["UNAUTHENTICATED", "closed"],
         "a certificate of another CA": |ground| stranger(ground, Shown::Foreign) => ["closed"],
         "an expired certificate": |ground| stranger(ground, Shown::Expired) => ["UNAUTHENTICATED", "closed"],
         "a revoked certificate": |ground| stranger(ground, Shown::Revoked) => ["PERMISSION_DENIED", "closed"],

@@ -30,8 +30,8 @@ const ROUNDS: usize = 100;
 const LOOKS: usize = 3;
 /// Rounds after an attack, until what it left is cleared away.
 const AFTER: usize = 20;
-/// One attack must be over by then.
-const BOUND: Duration = Duration::from_mins(1);
+/// The attacks of one look must be over by then.
+const BOUND: Duration = Duration::from_mins(2);
 
 /// What the attacker saw: how often each outcome.
 pub(super) type Seen = BTreeMap<String, usize>;
