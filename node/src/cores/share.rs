@@ -16,12 +16,10 @@ use super::spare;
 
 /// One peer may take one part in so many of the time of a core.
 const PARTS: u32 = 5;
-/// What it may take at once among the work of others: they wait no longer behind it, as a rule.
-const AMONG_OTHERS: Duration = Duration::from_micros(250);
-/// What it may take at once of that which others leave, before it rests.
+/// What it may take at once before it rests.
 const AT_ONCE: Duration = Duration::from_millis(5);
-/// How long whoever had to rest is quiet before its work is done among that of others again: it is likely to come back
-/// with as much, and even its first turn may be a long one.
+/// How long it owes nothing before its work is done among that of others again: who had to rest is likely to come back with
+/// as much, and even the first turn may be a long one.
 const QUIET: Duration = Duration::from_secs(1);
 /// Most that one turn is charged with: a longer one waited for a core, as a rule.
 const LONGEST: Duration = Duration::from_millis(5);
@@ -37,7 +35,7 @@ pub struct Share(Option<Arc<Mutex<Clock>>>);
 struct Clock {
     /// What it shows.
     ahead: Option<Instant>,
-    /// Until when the peer's work is not done among that of others, because it had to rest.
+    /// Until when its work is done apart from that of others.
     apart: Option<Instant>,
 }
 
@@ -53,9 +51,9 @@ impl Share {
         Self(None)
     }
 
-    /// Does work for the peer, and charges it for every turn: among that of others while it takes little, else with what
-    /// they leave of the cores until it is even again, and quiet if it had to rest; there no more than its share. What the
-    /// work starts is begun among others always. Takes the room of the work once: idle lines are many.
+    /// Does work for the peer, and charges it for every turn: among that of others while it takes no more than its share,
+    /// else apart, with what they leave of the cores, and no more than its share of that, until it is quiet. What the work
+    /// starts is begun among others always. Takes the room of the work once: idle lines are many.
     pub fn charged<F>(&self, work: F) -> impl Future<Output = F::Output> + use<F>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -63,11 +61,10 @@ impl Share {
         let (share, mut work) = (self.clone(), Box::pin(work));
         async move {
             loop {
-                let busy = |share: &Self, now| share.busy(now);
-                if let Some(done) = share.turns(work.as_mut(), None, busy).await {
+                if let Some(done) = share.turns(work.as_mut(), None, Self::apart).await {
                     return done;
                 }
-                let apart = share.clone().with_what_is_left(work, Handle::current());
+                let apart = share.clone().done_apart(work, Handle::current());
                 let done;
                 (work, done) = match spare::for_peers() {
                     None => apart.await,
@@ -103,7 +100,7 @@ impl Share {
     }
 
     /// Work that others need not wait for, until it is done or belongs among theirs again.
-    async fn with_what_is_left<F: Future>(
+    async fn done_apart<F: Future>(
         self,
         mut work: Pin<Box<F>>,
         home: Handle,
@@ -112,9 +109,9 @@ impl Share {
             if let Some(rest) = self.rest(Instant::now()) {
                 sleep(rest).await;
             }
-            let over = |share: &Self, now| share.even(now) || share.rest(now).is_some();
+            let over = |share: &Self, now| !share.apart(now) || share.rest(now).is_some();
             let done = self.turns(work.as_mut(), Some(&home), over).await;
-            if done.is_some() || self.even(Instant::now()) {
+            if done.is_some() || !self.apart(Instant::now()) {
                 return (work, done);
             }
         }
@@ -147,16 +144,7 @@ impl Share {
         (!rest.is_zero()).then_some(rest)
     }
 
-    /// Whether the peer's work is not to be done among that of others any more.
-    fn busy(&self, now: Instant) -> bool {
-        self.owed(now) > AMONG_OTHERS * PARTS || self.apart(now)
-    }
-
-    /// Whether it is again.
-    fn even(&self, now: Instant) -> bool {
-        self.owed(now).is_zero() && !self.apart(now)
-    }
-
+    /// Whether the peer's work is not to be done among that of others.
     fn apart(&self, now: Instant) -> bool {
         self.clock().apart.is_some_and(|until| now < until)
     }
@@ -243,14 +231,12 @@ mod tests {
     fn who_had_to_rest_is_apart_until_it_is_quiet() {
         let (share, now) = (Share::default(), Instant::now());
         share.charge(AT_ONCE, now);
-        let even = now + PARTS * AT_ONCE;
-        assert!(share.busy(now) && share.even(even) && !share.busy(even));
+        assert!(!share.apart(now));
         share.charge(AT_ONCE, now);
         let even = now + 2 * PARTS * AT_ONCE;
         assert_eq!(share.owed(even), Duration::ZERO);
-        let quiet = even + QUIET;
-        assert!(share.busy(quiet - MS) && !share.even(quiet - MS));
-        assert!(share.even(quiet) && !share.busy(quiet));
+        assert!(share.apart(now) && share.apart(even + QUIET - MS));
+        assert!(!share.apart(even + QUIET));
     }
 
     /// On which thread the turns of some work were taken.
@@ -264,16 +250,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_beyond_a_little_is_done_with_what_others_leave_until_its_peer_is_even() {
+    async fn work_beyond_its_share_is_done_with_what_others_leave_until_its_peer_is_quiet() {
         let (here, share) = (thread(), Share::default());
         let (turn, awaited) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
         let seen = share.charged({
             let (turn, awaited) = (turn.clone(), awaited.clone());
             async move {
                 let mut seen = vec![thread()];
-                // Where the system has no time for this thread, its peer may be even before the next turn.
+                // Where the system has no time for this thread, what it owes is past before the next turn.
                 for _ in 0..1_000 {
-                    busy(2 * AMONG_OTHERS);
+                    busy(AT_ONCE);
                     yield_now().await;
                     if thread() != seen[0] {
                         break;
@@ -288,13 +274,13 @@ mod tests {
                 seen
             }
         });
-        let even = async {
-            while !awaited.load(Ordering::SeqCst) || !share.even(Instant::now()) {
+        let quiet = async {
+            while !awaited.load(Ordering::SeqCst) || share.apart(Instant::now()) {
                 yield_now().await;
             }
             turn.notify_one();
         };
-        let (seen, ()) = tokio::join!(seen, even);
+        let (seen, ()) = tokio::join!(seen, quiet);
         assert_eq!(seen, [&here, "peers", &here, &here]);
     }
 
@@ -306,7 +292,7 @@ mod tests {
             thread()
         };
         assert_eq!(share.long_turn(long).await, "peers");
-        assert!(!share.even(Instant::now()));
+        assert!(!share.owed(Instant::now()).is_zero());
         assert_ne!(nobodys.long_turn(long).await, "peers");
         let panics = TaskTracker::new().spawn(async move {
             share.long_turn(|| panic!("as expected")).await;
@@ -317,18 +303,19 @@ mod tests {
     #[tokio::test]
     async fn a_panic_of_the_work_is_its_own_and_what_is_dropped_ends() {
         let (share, tasks) = (Share::default(), TaskTracker::new());
-        share.charge(2 * AMONG_OTHERS, Instant::now());
+        let apart = || (0..2).for_each(|_| share.charge(AT_ONCE, Instant::now()));
+        apart();
         let panics = tasks.spawn(share.charged(async { panic!("as expected") }));
         assert!(panics.await.unwrap_err().is_panic());
-        share.charge(2 * AMONG_OTHERS, Instant::now());
+        apart();
+        let (begun, begins) = oneshot::channel();
         let (held, mut freed) = oneshot::channel::<()>();
         let work = tasks.spawn(share.charged(async move {
+            begun.send(thread()).unwrap();
             pending::<()>().await;
             drop(held);
         }));
-        while share.owed(Instant::now()) > AMONG_OTHERS * PARTS {
-            yield_now().await;
-        }
+        assert_eq!(begins.await.unwrap(), "peers");
         assert!(freed.try_recv().is_err_and(|error| error == TryRecvError::Empty));
         work.abort();
         assert!(freed.await.is_err());
@@ -351,6 +338,6 @@ mod tests {
         assert!(share.owed(Instant::now()) < PARTS * 5 * MS);
         let nobodys = Share::nobodys();
         nobodys.charged(async { busy(AT_ONCE) }).await;
-        assert!(nobodys.even(Instant::now()));
+        assert!(nobodys.owed(Instant::now()).is_zero());
     }
 }

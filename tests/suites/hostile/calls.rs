@@ -52,7 +52,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         "a message said to be of 4 GiB": said_large => [TOO_LARGE, "UNAUTHENTICATED"],
         "messages cut short": cut_short => ["INTERNAL", "INVALID_ARGUMENT", "UNAUTHENTICATED"],
         "messages of garbage": garbage => ["INTERNAL", BAD, "UNAUTHENTICATED"],
-        "methods that are none": no_methods => ["UNIMPLEMENTED", "UNAUTHENTICATED", REFUSED],
+        "methods that are none": no_methods => ["UNIMPLEMENTED", "UNAUTHENTICATED", REFUSED, "closed"],
         "gzip where none was agreed": gzip => ["UNIMPLEMENTED"],
         "other types than gRPC's": types => ["HTTP 415", "UNAUTHENTICATED"],
         "a zstd bomb": zstd_bomb => [BAD, "UNAVAILABLE"],

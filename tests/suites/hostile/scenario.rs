@@ -28,6 +28,8 @@ const NOISE: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(
 /// machine had no time for anybody: that only ever adds, so the least counts.
 const ROUNDS: usize = 100;
 const LOOKS: usize = 3;
+/// As often as when all is calm, before and after; a debug build is not held to twice that.
+const LOOKS_UNDER_ATTACK: usize = if cfg!(debug_assertions) { LOOKS } else { 2 * LOOKS };
 /// Rounds after an attack, until what it left is cleared away.
 const AFTER: usize = 20;
 /// The attacks of one look must be over by then.
@@ -231,7 +233,7 @@ async fn run_all(machines: Machines, scenarios: impl IntoIterator<Item = Scenari
         let began = Instant::now();
         let watch = Watch::start(ground.clone());
         let (mut seen, mut during) = under(attack, &ground, &mut honest).await;
-        for _ in 1..LOOKS {
+        for _ in 1..LOOKS_UNDER_ATTACK {
             if during.doubles(calm) {
                 let (more, again) = under(attack, &ground, &mut honest).await;
                 add(&mut seen, more);
