@@ -60,7 +60,7 @@ async fn run(
 ) {
     let (ahead, mut checked) = mpsc::channel(1);
     let checking = caller.share.charged(read(hub.clone(), caller.clone(), inbound, ahead));
-    // Ends with the writing. What it holds others never wait for, so it alone is the peer's own time.
+    // Ends with the writing. That is not charged: others wait while something is written, so it must not rest.
     let _checking = AbortOnDropHandle::new(hub.tasks.spawn(checking));
     while let Some(frame) = checked.recv().await {
         let answer = match frame {
