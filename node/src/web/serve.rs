@@ -11,7 +11,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 const MAX_CONNECTIONS: usize = 1_024;
 /// Of one address, or one /64 of IPv6. A reverse proxy on this machine speaks for everybody and is not bound.
 const MAX_PER_ADDRESS: usize = 128;
-/// For a request's head to come, from the first byte or since the answer before.
+/// For the first byte to come, and for a request's head to come from then on or since the answer before.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
 /// Headers of a request, and the bytes they may take.
 const MAX_HEADERS: usize = 64;
@@ -81,8 +81,13 @@ pub(super) async fn serve_within(
                     debug!(%error, "a visitor went away");
                     continue;
                 }
-                let serving = connection(stream, server, router, soft, hard, (seat, guest));
-                connections.spawn(serving);
+                connections.spawn(async move {
+                    if speaks(&stream, head_within, &soft).await {
+                        // What serves a visitor takes room: not before there is something to serve.
+                        Box::pin(connection(stream, server, router, soft, hard)).await;
+                    }
+                    drop((seat, guest));
+                });
             }
             (_, Err(error)) => {
                 warn!(%error, "a connection could not be accepted");
@@ -100,14 +105,21 @@ pub(super) async fn serve_within(
     }
 }
 
-/// One connection to its end. `_seat` is given back with it.
+/// Whether a visitor says anything in time.
+async fn speaks(stream: &TcpStream, within: Duration, soft: &CancellationToken) -> bool {
+    tokio::select! {
+        spoken = tokio::time::timeout(within, stream.readable()) => matches!(spoken, Ok(Ok(()))),
+        () = soft.cancelled() => false,
+    }
+}
+
+/// One connection to its end.
 async fn connection(
     stream: TcpStream,
     server: Arc<auto::Builder<TokioExecutor>>,
     router: Router,
     soft: CancellationToken,
     hard: CancellationToken,
-    _seat: (OwnedSemaphorePermit, Guest),
 ) {
     let service = TowerToHyperService::new(router);
     let mut connection = std::pin::pin!(server.serve_connection(TokioIo::new(stream), service));
