@@ -20,7 +20,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         "handshakes half open": half_open => ["held", "closed"],
         "garbage inside TLS": garbage_inside_tls => ["GOAWAY PROTOCOL_ERROR", "closed"],
         "handshakes and nothing more": handshakes => ["held", "closed"],
-        "no certificate": |ground| stranger(ground, Shown::Nothing) => ["UNAUTHENTICATED", "closed"],
+        "no certificate": |ground| stranger(ground, Shown::Nothing) => ["UNAUTHENTICATED"],
         "a certificate of another CA": |ground| stranger(ground, Shown::Foreign) => ["closed"],
         "an expired certificate": |ground| stranger(ground, Shown::Expired) => ["UNAUTHENTICATED", "closed"],
         "a revoked certificate": |ground| stranger(ground, Shown::Revoked) => ["PERMISSION_DENIED", "closed"],
@@ -126,11 +126,20 @@ async fn handshakes(ground: Arc<Ground>) -> Seen {
     tally(seen)
 }
 
+/// Calls with a certificate that is no good, or with none. Of those without there may be 256, and handshakes of the attack
+/// before may hold all places until they are cleared away: then the hub hangs up, and is called again.
 async fn stranger(ground: Arc<Ground>, shown: Shown) -> Seen {
     let hello = enveloped(&lianbo_tests::raw::hello(ground.member).encode_to_vec());
     many(15, |_| {
         let (ground, hello) = (ground.clone(), hello.clone());
-        async move { ask(&ground, shown, UNARY, hello).await }
+        async move {
+            loop {
+                let answer = ask(&ground, shown, UNARY, hello.clone()).await;
+                if answer != "closed" || !matches!(shown, Shown::Nothing) {
+                    return answer;
+                }
+            }
+        }
     })
     .await
 }

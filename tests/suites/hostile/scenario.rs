@@ -31,7 +31,7 @@ const LOOKS: usize = 3;
 /// Rounds after an attack, until what it left is cleared away.
 const AFTER: usize = 20;
 /// The attacks of one look must be over by then.
-const BOUND: Duration = Duration::from_mins(2);
+const BOUND: Duration = Duration::from_mins(1);
 
 /// What the attacker saw: how often each outcome.
 pub(super) type Seen = BTreeMap<String, usize>;
@@ -246,8 +246,7 @@ async fn run_all(machines: Machines, scenarios: impl IntoIterator<Item = Scenari
         let began = Instant::now();
         let watch = Watch::start(ground.clone());
         let (mut seen, mut during) = under(attack, &ground, &mut honest).await;
-        // As often as at calm, before and after.
-        for _ in 1..2 * LOOKS {
+        for _ in 1..LOOKS {
             if during.questionable(calm) {
                 let (more, again) = under(attack, &ground, &mut honest).await;
                 add(&mut seen, more);
