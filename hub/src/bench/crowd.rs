@@ -1,4 +1,4 @@
-//! Many followers in one thread, so that the machine's other cores are the hub's.
+//! Many followers, spread over the cores they share with the hub.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use futures_util::future::try_join_all;
+use lianbo_node::cores;
 use lianbo_node::entry::SiteId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -18,40 +20,45 @@ use super::county::Member;
 use super::follower::Follower;
 use crate::duties::GATHER;
 
-/// How many connect at a time.
-const CONNECTING: usize = 32;
+/// How many of a thread connect at a time.
+const CONNECTING: usize = 16;
 /// How late the last word may be.
 const QUIET: Duration = Duration::from_millis(50);
 /// How long one article may take to be with all.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Followers at work, until dropped.
+/// Followers at work, until dropped: on each core as many. Were one thread to decode what comes for all of them, how fast
+/// it does would be what is measured.
 #[derive(Debug)]
 pub(super) struct Crowd {
-    receipts: UnboundedReceiver<Vec<Instant>>,
+    threads: Vec<Followers>,
     batches: Arc<AtomicU64>,
     ack: Duration,
+}
+
+/// Those in one thread.
+#[derive(Debug)]
+struct Followers {
+    receipts: UnboundedReceiver<Vec<Instant>>,
     thread: JoinHandle<anyhow::Result<()>>,
     /// Its end tells the thread to let go.
     stop: oneshot::Sender<()>,
 }
 
 /// Who follows whom, and waits for what.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// The hub.
     pub(super) hub: SiteId,
     /// Where it is.
     pub(super) at: SocketAddr,
-    /// Who follows.
-    pub(super) members: Vec<Member>,
     /// Heads of the entries whose receipt is noted, in the order in which they come.
     pub(super) awaited: Vec<Bytes>,
     /// How long after a receipt it is acknowledged.
     pub(super) ack: Duration,
 }
 
-/// What the followers share.
+/// What the followers of a thread share.
 struct Shared {
     awaited: Vec<Bytes>,
     /// How many have to have an entry before its receipts are told.
@@ -63,38 +70,27 @@ struct Shared {
 }
 
 impl Crowd {
-    /// Connects all; returns once each has what there is.
-    pub(super) async fn gather(plan: Plan) -> anyhow::Result<Self> {
-        let (told, receipts) = unbounded_channel();
-        let (connected, all_connected) = oneshot::channel();
-        let (stop, stopped) = oneshot::channel();
-        let batches = Arc::<AtomicU64>::default();
-        let (counting, ack) = (batches.clone(), plan.ack);
-        let thread = tokio::task::spawn_blocking(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let following = follow(plan, told, counting, connected);
-            LocalSet::new().block_on(&runtime, async {
-                tokio::select! {
-                    ended = following => ended,
-                    _ = stopped => Ok(()),
-                }
-            })
-        });
-        if all_connected.await.is_err() {
-            thread.await??;
-            anyhow::bail!("the followers ended before all were connected");
+    /// Connects these members; returns once each has what there is.
+    pub(super) async fn gather(plan: Plan, mut members: Vec<Member>) -> anyhow::Result<Self> {
+        let (batches, ack) = (Arc::<AtomicU64>::default(), plan.ack);
+        let each = members.len().div_ceil(cores::count());
+        let mut gathering = JoinSet::new();
+        while !members.is_empty() {
+            let part = members.split_off(members.len().saturating_sub(each));
+            gathering.spawn(Followers::gather(plan.clone(), part, batches.clone()));
         }
-        Ok(Self { receipts, batches, ack, thread, stop })
+        let mut threads = Vec::new();
+        while let Some(gathered) = gathering.join_next().await {
+            threads.push(gathered??);
+        }
+        Ok(Self { threads, batches, ack })
     }
 
     /// When each follower got the next of the awaited entries.
     pub(super) async fn receipts(&mut self) -> anyhow::Result<Vec<Instant>> {
-        let receipts = tokio::time::timeout(PATIENCE, self.receipts.recv()).await;
-        if let Some(receipts) = receipts.context("an article did not reach all followers")? {
-            return Ok(receipts);
-        }
-        (&mut self.thread).await??;
-        anyhow::bail!("the followers ended")
+        let receipts = self.threads.iter_mut().map(Followers::receipts);
+        let receipts = tokio::time::timeout(PATIENCE, try_join_all(receipts)).await;
+        Ok(receipts.context("an article did not reach all followers")??.concat())
     }
 
     /// Waits until nothing comes any more, and all is acknowledged: the hub's own word on what it saw first follows the
@@ -111,19 +107,58 @@ impl Crowd {
 
     /// Disconnects all.
     pub(super) async fn disperse(self) -> anyhow::Result<()> {
-        drop(self.stop);
-        self.thread.await?
+        for Followers { stop, thread, .. } in self.threads {
+            drop(stop);
+            thread.await??;
+        }
+        Ok(())
+    }
+}
+
+impl Followers {
+    async fn gather(
+        plan: Plan,
+        members: Vec<Member>,
+        batches: Arc<AtomicU64>,
+    ) -> anyhow::Result<Self> {
+        let (told, receipts) = unbounded_channel();
+        let (connected, all_connected) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let following = follow(plan, members, told, batches, connected);
+            LocalSet::new().block_on(&runtime, async {
+                tokio::select! {
+                    ended = following => ended,
+                    _ = stopped => Ok(()),
+                }
+            })
+        });
+        if all_connected.await.is_err() {
+            thread.await??;
+            anyhow::bail!("the followers ended before all were connected");
+        }
+        Ok(Self { receipts, thread, stop })
+    }
+
+    async fn receipts(&mut self) -> anyhow::Result<Vec<Instant>> {
+        if let Some(receipts) = self.receipts.recv().await {
+            return Ok(receipts);
+        }
+        (&mut self.thread).await??;
+        anyhow::bail!("the followers ended")
     }
 }
 
 /// Runs in the thread of the followers, until one of them ends.
 async fn follow(
     plan: Plan,
+    members: Vec<Member>,
     told: UnboundedSender<Vec<Instant>>,
     batches: Arc<AtomicU64>,
     connected: oneshot::Sender<()>,
 ) -> anyhow::Result<()> {
-    let Plan { hub, at, members, awaited, ack } = plan;
+    let Plan { hub, at, awaited, ack } = plan;
     let (present, count) = (RefCell::new(Vec::new()), members.len());
     let shared = Rc::new(Shared { awaited, count, present, told, batches });
     let mut members = members.into_iter();

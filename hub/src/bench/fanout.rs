@@ -72,11 +72,10 @@ pub(crate) async fn run(options: &Options, bench: &Bench) -> anyhow::Result<()> 
     let plan = Plan {
         hub: county.identity.site,
         at: hub.grpc,
-        members,
         awaited: articles.iter().map(|article| article.head.clone()).collect(),
         ack: Duration::from_millis(ack_ms),
     };
-    let mut crowd = Crowd::gather(plan).await?;
+    let mut crowd = Crowd::gather(plan, members).await?;
     let (connecting, connecting_cpu) = (begun.elapsed().as_secs_f64(), hub.cpu_seconds()? - cpu);
     bench.rest().await;
     let pss_full = hub.pss_kib()?;
