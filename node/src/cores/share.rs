@@ -129,10 +129,13 @@ impl Share {
             if over(self, began) {
                 return Poll::Ready(None);
             }
-            let _home = home.map(Handle::enter);
+            let home = home.map(Handle::enter);
             let polled = work.as_mut().poll(cx);
             let now = Instant::now();
             self.charge(now - began, now);
+            if home.is_some() {
+                spare::give_way();
+            }
             polled.map(Some)
         })
         .await

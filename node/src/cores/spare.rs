@@ -1,6 +1,8 @@
 //! Threads that have what all others leave of the cores: work that can wait is done there.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::LazyLock;
 
 use thread_priority::{
@@ -36,6 +38,22 @@ pub fn threads(name: &str) -> io::Result<Runtime> {
 
 pub(super) fn for_peers() -> Option<&'static Runtime> {
     FOR_PEERS.as_ref()
+}
+
+/// Lets others go first after each turn of `work`. The system gives even the last in its order a tick now and then, while
+/// others wait: without this, all of it.
+pub async fn giving_way<F: Future>(work: F) -> F::Output {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        let polled = work.as_mut().poll(cx);
+        give_way();
+        polled
+    })
+    .await
+}
+
+pub(super) fn give_way() {
+    std::thread::yield_now();
 }
 
 fn step_back() -> Result<(), thread_priority::Error> {

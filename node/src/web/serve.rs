@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::cores::spare::giving_way;
+
 /// Open connections; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1_024;
 /// Of one address, or one /64 of IPv6. A reverse proxy on this machine speaks for everybody and is not bound.
@@ -81,13 +83,13 @@ pub(super) async fn serve_within(
                     debug!(%error, "a visitor went away");
                     continue;
                 }
-                connections.spawn(async move {
+                connections.spawn(giving_way(async move {
                     if speaks(&stream, head_within, &soft).await {
                         // What serves a visitor takes room: not before there is something to serve.
                         Box::pin(connection(stream, server, router, soft, hard)).await;
                     }
                     drop((seat, guest));
-                });
+                }));
             }
             (_, Err(error)) => {
                 warn!(%error, "a connection could not be accepted");
