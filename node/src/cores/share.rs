@@ -152,6 +152,11 @@ impl Share {
         self.clock().apart.is_some_and(|until| now < until)
     }
 
+    /// Whether the peer's work would be done otherwise if it were not known what was done for it.
+    pub(crate) fn owes(&self, now: Instant) -> bool {
+        self.apart(now) || !self.owed(now).is_zero()
+    }
+
     /// How far the clock of the peer runs ahead.
     fn owed(&self, now: Instant) -> Duration {
         self.clock().ahead.map_or(Duration::ZERO, |ahead| ahead.saturating_duration_since(now))

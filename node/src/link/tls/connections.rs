@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -63,7 +63,8 @@ struct Open {
     handshakes: HashMap<IpAddr, usize>,
 }
 
-/// The open connections of one peer.
+/// The open connections of one peer. Who has none any more is remembered: it may come back, and owe for what was done on
+/// those it had.
 #[derive(Debug, Default)]
 struct Lines {
     open: HashMap<u64, Arc<Cut>>,
@@ -150,6 +151,9 @@ impl Connections {
         if full {
             return None;
         }
+        if open.by_peer.len() > limits.connections {
+            open.forget_even();
+        }
         let id = open.next;
         open.next += 1;
         open.of_peers += usize::from(peer.is_some());
@@ -168,6 +172,14 @@ impl Inner {
     }
 }
 
+impl Open {
+    /// Forgets peers that are gone and owe nothing.
+    fn forget_even(&mut self) {
+        let now = Instant::now();
+        self.by_peer.retain(|_, lines| !lines.open.is_empty() || lines.share.owes(now));
+    }
+}
+
 /// One entry of the registry, for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Registration {
@@ -183,9 +195,6 @@ impl Drop for Registration {
         let mut open = self.inner.open();
         let Some(lines) = open.by_peer.get_mut(&self.peer) else { return };
         let removed = lines.open.remove(&self.id).is_some();
-        if lines.open.is_empty() {
-            open.by_peer.remove(&self.peer);
-        }
         open.of_peers -= usize::from(removed && self.peer.is_some());
     }
 }
@@ -253,6 +262,25 @@ mod tests {
         assert!(connections.register(Some(B)).is_none(), "all sites together have a bound");
         drop(a);
         assert!(connections.register(Some(B)).is_some());
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_owes_what_it_owed_and_who_owes_nothing_is_forgotten_in_time() {
+        let connections = Connections::new(limits());
+        let first = connections.register(Some(A)).unwrap();
+        for _ in 0..2 {
+            first.share.charged(async { std::thread::sleep(Duration::from_millis(5)) }).await;
+        }
+        drop((first, connections.register(Some(B)), connections.register(None)));
+        let owes = |peer| connections.register(peer).unwrap().share.owes(Instant::now());
+        assert!(owes(Some(A)) && !owes(Some(B)) && !owes(None));
+        let known = |connections: &Connections| connections.0.open().by_peer.len();
+        assert_eq!((connections.count(), known(&connections)), (0, 3));
+        for other in 0..3 {
+            drop(connections.register(Some(Peer::Site(SiteId([other; 16])))));
+        }
+        assert!(owes(Some(A)));
+        assert!(known(&connections) <= 5, "those that are even make room");
     }
 
     #[test]
