@@ -15,29 +15,50 @@ use crate::v1;
 /// Most fields of one message of a call: 50,000 heights and 1,000 subscriptions, with room to spare.
 pub const MAX_FIELDS: usize = 60_000;
 
+/// Most columns one node may subscribe to.
+pub const MAX_SUBSCRIPTIONS: usize = 1000;
+
 /// How many fields a message has, those inside its fields with the numbers `open` included; `None` if it is no
 /// protobuf. Nothing is kept of it, and it is looked at no further than `most` is passed.
-pub fn count_fields(mut message: &[u8], open: &[u32], most: usize) -> Option<usize> {
+pub fn count_fields(message: &[u8], open: &[u32], most: usize) -> Option<usize> {
     let mut count = 0;
-    while message.has_remaining() && count <= most {
-        let (tag, kind) = decode_key(&mut message).ok()?;
+    each_field(message, open, &mut |_| {
         count += 1;
+        count <= most
+    })?;
+    Some(count)
+}
+
+/// Shows the numbers of the fields, in their order, to `goes_on` until that says no; whether it never did.
+fn each_field(
+    mut message: &[u8],
+    open: &[u32],
+    goes_on: &mut impl FnMut(u32) -> bool,
+) -> Option<bool> {
+    while message.has_remaining() {
+        let (tag, kind) = decode_key(&mut message).ok()?;
+        if !goes_on(tag) {
+            return Some(false);
+        }
         if kind == WireType::LengthDelimited && open.contains(&tag) {
             let length = usize::try_from(decode_varint(&mut message).ok()?).ok()?;
-            let inner = message.get(..length)?;
-            count += count_fields(inner, &[], most - count.min(most))?;
+            if !each_field(message.get(..length)?, &[], goes_on)? {
+                return Some(false);
+            }
             message.advance(length);
         } else {
             skip_field(kind, tag, &mut message, DecodeContext::default()).ok()?;
         }
     }
-    Some(count)
+    Some(true)
 }
 
 /// A message of a call.
 pub trait Bounded: Message + Default {
     /// Numbers of the fields that hold lists of their own.
     const OPEN: &[u32] = &[];
+    /// Number of the field that holds subscriptions, of the message or of its open fields.
+    const SUBSCRIPTIONS: Option<u32> = None;
 }
 
 macro_rules! bounded {
@@ -45,13 +66,21 @@ macro_rules! bounded {
 }
 
 bounded! {
-    JoinRequest JoinResponse RenewRequest RenewResponse HelloRequest HelloResponse PushRequest PushResponse
-    PullRequest PullResponse FollowResponse OfferRequest OfferResponse
+    JoinRequest JoinResponse RenewRequest RenewResponse HelloResponse PushRequest PushResponse PullResponse FollowResponse OfferRequest OfferResponse
     BlobChunk GetBlobRequest HarvestJoinRequest HarvestJoinResponse HarvestPage HarvestRenewRequest HarvestRenewResponse HarvestRequest PutBlobRequest PutBlobResponse StatBlobRequest StatBlobResponse
 }
 
 impl Bounded for v1::FollowRequest {
     const OPEN: &[u32] = &[1];
+    const SUBSCRIPTIONS: Option<u32> = Some(3);
+}
+
+impl Bounded for v1::HelloRequest {
+    const SUBSCRIPTIONS: Option<u32> = Some(6);
+}
+
+impl Bounded for v1::PullRequest {
+    const SUBSCRIPTIONS: Option<u32> = Some(4);
 }
 
 /// The codec of all calls: protobuf, of at most [`MAX_FIELDS`] fields a message.
@@ -97,11 +126,21 @@ impl<U: Bounded> Decoder for BoundedDecoder<U> {
     }
 }
 
-/// A message of a call, if it has at most [`MAX_FIELDS`] fields.
+/// A message of a call, if it has at most [`MAX_FIELDS`] fields and [`MAX_SUBSCRIPTIONS`] subscriptions.
 pub fn decode<U: Bounded>(message: Bytes) -> Result<U, Status> {
     let bad = || Status::invalid_argument("the message is not what this call takes");
-    if count_fields(&message, U::OPEN, MAX_FIELDS).ok_or_else(bad)? > MAX_FIELDS {
+    let (mut fields, mut subscriptions) = (0, 0);
+    each_field(&message, U::OPEN, &mut |tag| {
+        fields += 1;
+        subscriptions += usize::from(U::SUBSCRIPTIONS == Some(tag));
+        fields <= MAX_FIELDS && subscriptions <= MAX_SUBSCRIPTIONS
+    })
+    .ok_or_else(bad)?;
+    if fields > MAX_FIELDS {
         return Err(Status::invalid_argument("the message has more than 60,000 fields"));
+    }
+    if subscriptions > MAX_SUBSCRIPTIONS {
+        return Err(Status::invalid_argument("more than 1000 subscriptions"));
     }
     U::decode(message).map_err(|_| bad())
 }
@@ -118,6 +157,36 @@ mod tests {
         assert_eq!(decoded, largest);
         let refused = decode::<v1::OfferRequest>(of(MAX_FIELDS + 1).encode_to_vec().into());
         assert!(refused.unwrap_err().message().contains("60,000"));
+    }
+
+    #[test]
+    fn more_subscriptions_than_a_site_may_have_are_refused_before_anything_is_made_of_them() {
+        fn decoded<U: Bounded>(message: &impl Message) -> bool {
+            match decode::<U>(message.encode_to_vec().into()) {
+                Ok(_) => true,
+                Err(status) => {
+                    assert!(status.message().contains("1000"), "{status:?}");
+                    false
+                }
+            }
+        }
+        for (count, taken) in [(MAX_SUBSCRIPTIONS, true), (MAX_SUBSCRIPTIONS + 1, false)] {
+            let subscriptions = vec![v1::Subscription::default(); count];
+            let hello = v1::HelloRequest {
+                subscriptions: subscriptions.clone(),
+                ..v1::HelloRequest::default()
+            };
+            let pull = v1::PullRequest {
+                subscriptions: subscriptions.clone(),
+                ..v1::PullRequest::default()
+            };
+            let open = v1::FollowOpen { subscriptions, ..v1::FollowOpen::default() };
+            let open = v1::follow_request::Message::Open(open);
+            let follow = v1::FollowRequest { message: Some(open) };
+            assert_eq!(decoded::<v1::HelloRequest>(&hello), taken);
+            assert_eq!(decoded::<v1::PullRequest>(&pull), taken);
+            assert_eq!(decoded::<v1::FollowRequest>(&follow), taken);
+        }
     }
 
     #[test]

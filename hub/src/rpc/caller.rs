@@ -16,9 +16,6 @@ use super::Service;
 use super::gate::CallSeat;
 use crate::hub::Members;
 
-/// Most columns one node may subscribe to.
-const MAX_SUBSCRIPTIONS: usize = 1000;
-
 /// Said to callers without a certificate.
 pub(super) const NEEDS_CERTIFICATE: &str =
     "this call needs a client certificate; join first with an invitation";
@@ -116,11 +113,8 @@ impl Service {
     }
 }
 
-/// Subscriptions from the wire, bounded.
+/// Subscriptions from the wire; there are no more than a message may hold.
 pub(super) fn subscriptions(list: Vec<v1::Subscription>) -> Result<Vec<Subscription>, Status> {
-    if list.len() > MAX_SUBSCRIPTIONS {
-        return Err(Status::invalid_argument("more than 1000 subscriptions"));
-    }
     list.into_iter()
         .map(|it| {
             let site = if it.site.is_empty() {

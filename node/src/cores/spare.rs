@@ -40,8 +40,8 @@ pub(super) fn for_peers() -> Option<&'static Runtime> {
     FOR_PEERS.as_ref()
 }
 
-/// Lets others go first after each turn of `work`. The system gives even the last in its order a tick now and then, while
-/// others wait: without this, all of it.
+/// Lets others go first after each turn of `work`. While others wait, the system gives even the last in its order a tick
+/// now and then: without this it would take all of it.
 pub async fn giving_way<F: Future>(work: F) -> F::Output {
     let mut work = pin!(work);
     poll_fn(|cx| {
@@ -56,7 +56,8 @@ pub(super) fn give_way() {
     std::thread::yield_now();
 }
 
-fn step_back() -> Result<(), thread_priority::Error> {
+/// Puts this thread behind all others: it has what they leave of the cores. Fails where the system forbids it.
+pub fn step_back() -> Result<(), thread_priority::Error> {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use lianbo_node::cores::spare;
 use lianbo_proto::v1;
 use prost::Message;
 use tokio::task::JoinSet;
@@ -108,10 +109,12 @@ struct Neighbour {
 }
 
 impl Neighbour {
-    fn start() -> Self {
+    /// Computes once it is where it is to be.
+    fn start(be_there: impl FnOnce() + Send + 'static) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
+            be_there();
             // No pauses between the looks: a processor that is not its own would be given away in them.
             while !stopped.load(Ordering::Relaxed) {
                 black_box(());
@@ -233,8 +236,14 @@ async fn run_all(machines: Machines, scenarios: impl IntoIterator<Item = Scenari
     // Looking at its memory costs the hub too, so that is done at all times.
     let watch = Watch::start(ground.clone());
     let mut calm = Latency::least(&mut honest).await;
-    let neighbour = Neighbour::start();
+    let neighbour = Neighbour::start(move || machines.be_with_attackers());
     let beside = Latency::least(&mut honest).await;
+    drop(neighbour);
+    let neighbour = Neighbour::start(move || {
+        machines.be_with_the_hub();
+        spare::step_back().unwrap();
+    });
+    let above = Latency::least(&mut honest).await;
     drop(neighbour);
     watch.most();
     println!("attack | seen | MiB over rest, most and after | p99 of the honest node | took");
@@ -271,6 +280,7 @@ async fn run_all(machines: Machines, scenarios: impl IntoIterator<Item = Scenari
     drop(honest);
     println!("p99 of the honest node when all is calm: {calm}");
     println!("p99 of the honest node beside a program that only computes: {beside}");
+    println!("the same, where that has what the hub and the node leave of their cores: {above}");
     for (name, during) in measured {
         if during.doubles(calm) {
             println!("more than twice that of calm: {name}: {during}");
