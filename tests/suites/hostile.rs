@@ -20,7 +20,12 @@ mod stalls;
 
 #[test]
 fn a_site_that_never_stops_is_given_its_share_of_the_machine_and_no_more() {
-    share::run();
+    share::never_stops();
+}
+
+#[test]
+fn a_site_that_calls_anew_is_given_no_more_than_one_that_stays() {
+    share::calls_anew();
 }
 
 #[test]
