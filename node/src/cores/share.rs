@@ -168,7 +168,7 @@ impl Share {
     }
 
     /// Charges a turn that took so long until `now`.
-    fn charge(&self, took: Duration, now: Instant) {
+    pub(crate) fn charge(&self, took: Duration, now: Instant) {
         let Some(clock) = &self.0 else { return };
         let mut clock = clock.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead = clock.ahead.map_or(now, |ahead| ahead.max(now)) + took.min(LONGEST) * PARTS;
