@@ -21,6 +21,11 @@ const MAX_ENTRIES: usize = 32_768;
 /// Compression level: costs 23 ms a megabyte of Chinese text, once for all readers, and makes it a tenth smaller than
 /// zstd's default of 3. Higher ones cost much for little.
 const LEVEL: i32 = 9;
+/// A batch of fewer bytes, one article as a rule, goes nearly as it is. Compressed, 3 KB of Chinese would be 2.3, for 130 µs
+/// of the hub's time instead of 10, once for each kind of reader, and 11 µs of every follower's instead of 2.
+const SMALL: usize = 4 * 1024;
+/// The level for these: what is there twice is left out, and nothing else is done.
+const LEVEL_OF_SMALL: i32 = -5;
 
 /// Why a frame cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +59,8 @@ pub fn encode_frame(entries: &[Entry]) -> Bytes {
 pub fn encode_frame_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Bytes {
     let batch = v1::Batch { entries: entries.map(entry_to_proto).collect() };
     let raw = batch.encode_to_vec();
-    zstd::bulk::compress(&raw, LEVEL).expect("zstd compresses to memory").into()
+    let level = if raw.len() < SMALL { LEVEL_OF_SMALL } else { LEVEL };
+    zstd::bulk::compress(&raw, level).expect("zstd compresses to memory").into()
 }
 
 /// Decompresses and decodes a frame within its bounds.
@@ -122,6 +128,23 @@ mod tests {
         entries[0].body = None;
         assert_eq!(decode_frame(&encode_frame(&entries)).unwrap(), entries);
         assert_eq!(decode_frame(b"").unwrap(), vec![]);
+    }
+
+    #[test]
+    fn one_small_article_goes_nearly_as_it_is_and_more_are_compressed() {
+        let mut place = 0_u32;
+        let mut character = || {
+            place = place.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from_u32(0x4e00 + (place >> 16) % 512).unwrap()
+        };
+        let articles = [(); 2].map(|()| {
+            let body: String = (0..1_000).map(|_| character()).collect();
+            Entry { body: Some(body.into()), ..entry(0) }
+        });
+        let (one, both) = (encode_frame(&articles[..1]), encode_frame(&articles));
+        assert!(one.len() > 3_000 && both.len() < 4_500, "{} and {}", one.len(), both.len());
+        assert_eq!(decode_frame(&one).unwrap(), articles[..1]);
+        assert_eq!(decode_frame(&both).unwrap(), articles);
     }
 
     #[test]
