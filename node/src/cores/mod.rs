@@ -2,6 +2,7 @@
 
 mod share;
 pub mod spare;
+pub(crate) mod turn;
 
 pub use share::Share;
 

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::cores::spare::giving_way;
+use crate::cores::turn::spend;
 
 /// Open connections; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -33,6 +34,8 @@ const LIFETIME: Duration = Duration::from_mins(5);
 const UNSENT: u32 = 128 * 1024;
 /// After a stop, how long answers under way may take.
 const GRACE: Duration = Duration::from_secs(5);
+/// What taking one visitor in costs of a turn: eight of them are one.
+const ACCEPT: usize = 16;
 /// After a failed accept: out of descriptors, as a rule.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -63,6 +66,7 @@ pub(super) async fn serve_within(
     let server = Arc::new(server);
     loop {
         let accepted = async {
+            spend(ACCEPT).await;
             let seat = seats.clone().acquire_owned().await.ok();
             (seat, listener.accept().await)
         };

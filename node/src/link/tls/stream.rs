@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::task::coop::poll_proceed;
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
@@ -17,21 +16,15 @@ use super::connections::Registration;
 use super::cut::cut_off;
 use super::{BadCertificate, CertInfo, Connections, Peer, certificate_info};
 use crate::cores::Share;
+use crate::cores::turn::poll_spend;
 
 /// How long a connection without a certificate may stand: its places are few.
 const ANONYMOUS_FOR: Duration = Duration::from_mins(2);
 
-/// What one read costs of the 128 units a task may spend before others have their turn, so that it is one: a flood of the
-/// smallest frames is a hundred frames a read. A write is one answer, as a rule.
-const READ: usize = 64;
+/// What one read costs of a turn, so that there is one: a flood of the smallest frames is a thousand frames a read. A write
+/// is one answer, as a rule.
+const READ: usize = 96;
 const WRITE: usize = 8;
-
-fn poll_spend(cx: &mut Context<'_>, units: usize) -> Poll<()> {
-    for _ in 0..units {
-        ready!(poll_proceed(cx)).made_progress();
-    }
-    Poll::Ready(())
-}
 
 /// Who is at the other end; found in the extensions of every request.
 #[derive(Clone, Debug)]
@@ -55,6 +48,8 @@ pub struct PeerInfo {
 pub struct ServerStream {
     tls: TlsStream<TcpStream>,
     peer: PeerInfo,
+    /// All that came was read: nothing to look for in `tls`, and no turn to spend, until more comes.
+    drained: bool,
     // Nobody needs long to join.
     leaves: Option<Pin<Box<Sleep>>>,
     // Dropped with the stream: leaves the registry.
@@ -103,7 +98,7 @@ impl ServerStream {
             share: registration.share.clone(),
         };
         let leaves = named.is_none().then(|| Box::pin(sleep(ANONYMOUS_FOR)));
-        Ok(Self { tls, peer, leaves, registration })
+        Ok(Self { tls, peer, drained: false, leaves, registration })
     }
 
     /// Who is at the other end.
@@ -130,8 +125,13 @@ impl AsyncRead for ServerStream {
         if self.leaves.as_mut().is_some_and(|leaves| leaves.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(cut_off()));
         }
+        if self.drained {
+            ready!(self.tls.get_ref().0.poll_read_ready(cx))?;
+        }
         ready!(poll_spend(cx, READ));
-        Pin::new(&mut self.tls).poll_read(cx, buf)
+        let read = Pin::new(&mut self.tls).poll_read(cx, buf);
+        self.drained = read.is_pending();
+        read
     }
 }
 

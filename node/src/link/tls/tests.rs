@@ -1,17 +1,20 @@
 //! Real handshakes: every pairing of who calls, who answers and what the clocks say.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::coop::has_budget_remaining;
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
@@ -249,6 +252,27 @@ async fn a_silent_caller_holds_up_nobody_and_is_dropped_in_the_end() {
     assert_eq!(connections.count(), 0);
     shutdown.cancel();
     assert!(incoming.next().await.is_none());
+}
+
+#[tokio::test]
+async fn looking_for_what_has_not_come_costs_no_turn() {
+    let ca = TestCa::new("county");
+    let (listener, addr, acceptor, connections) = listen(&ca, Limits::default()).await;
+    let mut incoming = pin!(incoming(listener, acceptor, connections, CancellationToken::new()));
+    let pki = ca.site(SITE, NOW - DAY, NOW + DAY);
+    let (server, client) = tokio::join!(incoming.next(), dial(addr, joined(&pki, clock(NOW))));
+    let (mut server, mut client) = (server.unwrap().unwrap(), client.unwrap());
+    poll_fn(|cx| {
+        for _ in 0..10 {
+            let mut byte = [0];
+            let read = Pin::new(&mut server).poll_read(cx, &mut ReadBuf::new(&mut byte));
+            assert!(read.is_pending() && has_budget_remaining());
+        }
+        Poll::Ready(())
+    })
+    .await;
+    client.write_all(&[7]).await.unwrap();
+    assert_eq!(server.read_u8().await.unwrap(), 7);
 }
 
 #[tokio::test]
