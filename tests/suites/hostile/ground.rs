@@ -146,13 +146,6 @@ impl Ground {
         connector.connect(self.name.clone(), tcp).await
     }
 
-    /// Memory of the hub's process that is its own, and its share of what it shares, in KiB.
-    pub(super) fn pss_kib(&self) -> u64 {
-        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.hub)).unwrap();
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    }
-
     /// How long the hub's process has computed so far, the system on its behalf included.
     pub(super) fn worked(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.hub)).unwrap();

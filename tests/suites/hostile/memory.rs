@@ -1,38 +1,35 @@
-//! How large the hub gets while it is attacked.
+//! How large the hub gets while it is attacked. The system keeps the most by itself (proc(5)): nobody has to look
+//! on, which would cost the hub more the larger it is.
 
-use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::fs::{read_to_string, write};
 
-use super::ground::Ground;
-
-/// Between two looks.
-const EVERY: Duration = Duration::from_millis(25);
-
-/// Looks at the hub's memory, on a thread of its own.
+/// Memory of one process, in KiB, what it shares with others included.
 #[derive(Debug)]
-pub(super) struct Watch {
-    stop: Sender<()>,
-    thread: JoinHandle<u64>,
-}
+pub(super) struct Memory(u32);
 
-impl Watch {
-    pub(super) fn start(ground: Arc<Ground>) -> Self {
-        let (stop, stopped) = channel();
-        let thread = std::thread::spawn(move || {
-            let mut most = 0;
-            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                most = most.max(ground.pss_kib());
-            }
-            most.max(ground.pss_kib())
-        });
-        Self { stop, thread }
+impl Memory {
+    pub(super) fn of(process: u32) -> Self {
+        Self(process)
     }
 
-    /// The most it ever was, in KiB.
-    pub(super) fn most(self) -> u64 {
-        drop(self.stop);
-        self.thread.join().unwrap()
+    /// How much it has now.
+    pub(super) fn now(&self) -> u64 {
+        self.told("VmRSS:")
+    }
+
+    /// The most it had since that was forgotten.
+    pub(super) fn most(&self) -> u64 {
+        self.told("VmHWM:")
+    }
+
+    /// From now on, what it has now is the most it had.
+    pub(super) fn forget_most(&self) {
+        write(format!("/proc/{}/clear_refs", self.0), "5").unwrap();
+    }
+
+    fn told(&self, what: &str) -> u64 {
+        let status = read_to_string(format!("/proc/{}/status", self.0)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
     }
 }

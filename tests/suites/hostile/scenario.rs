@@ -19,7 +19,7 @@ use super::ground::{Ground, Shown};
 use super::honest::{CALLS, Call, Honest};
 use super::http1::ask as ask_page;
 use super::machines::Machines;
-use super::memory::Watch;
+use super::memory::Memory;
 
 /// Most the hub may grow over its rest, during and after everything, in KiB.
 const GROWTH: u64 = 64 * 1024;
@@ -231,10 +231,9 @@ async fn run_all(machines: Machines, scenarios: impl IntoIterator<Item = Scenari
     // At rest, but not asleep: it has shown its largest page to some, and taken a large frame.
     honest.rounds(ROUNDS).await;
     warm(&ground).await;
-    let rest = ground.pss_kib();
+    let memory = Memory::of(ground.hub);
+    let rest = memory.now();
     println!("the hub at rest {} MiB", mib(rest));
-    // Looking at its memory costs the hub too, so that is done at all times.
-    let watch = Watch::start(ground.clone());
     let mut calm = Latency::least(&mut honest).await;
     let neighbour = Neighbour::start(move || machines.be_with_attackers());
     let beside = Latency::least(&mut honest).await;
@@ -245,7 +244,6 @@ async fn run_all(machines: Machines, scenarios: impl IntoIterator<Item = Scenari
     });
     let above = Latency::least(&mut honest).await;
     drop(neighbour);
-    watch.most();
     println!("attack | seen | MiB over rest, most and after | p99 of the honest node | took");
     let (mut wrong, mut measured) = (Vec::new(), Vec::new());
     for Scenario { name, attack, expect } in scenarios {
@@ -253,7 +251,7 @@ async fn run_all(machines: Machines, scenarios: impl IntoIterator<Item = Scenari
             continue;
         }
         let began = Instant::now();
-        let watch = Watch::start(ground.clone());
+        memory.forget_most();
         let (mut seen, mut during) = under(attack, &ground, &mut honest).await;
         for _ in 1..LOOKS {
             if during.questionable(calm) {
@@ -264,7 +262,7 @@ async fn run_all(machines: Machines, scenarios: impl IntoIterator<Item = Scenari
         }
         let took = began.elapsed();
         honest.rounds(AFTER).await;
-        let over = [watch.most(), ground.pss_kib()].map(|kib| kib.saturating_sub(rest));
+        let over = [memory.most(), memory.now()].map(|kib| kib.saturating_sub(rest));
         let [most, after] = over.map(mib);
         println!("{name} | {seen:?} | {most}, {after} | {during} | {took:.1?}");
         let clear = |outcome: &String| expect.iter().any(|it| outcome.starts_with(it));
