@@ -16,7 +16,7 @@ use lianbo_node::wire::decode_frame;
 use lianbo_proto::v1;
 use lianbo_proto::v1::follow_request::Message as Said;
 use prost::Message;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -33,8 +33,6 @@ const WINDOW: u32 = 0x7fff_ffff;
 const FIRST_WINDOW: u32 = 65_535;
 /// Longest a connection may take: many are made at once.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Bytes read at a time.
-const READ: usize = 8 * 1024;
 
 /// Kinds of frames.
 const DATA: u8 = 0;
@@ -156,9 +154,11 @@ impl Follower {
                 return Ok(batch);
             }
             while !self.frame()? {
-                self.frames.reserve(READ);
-                let read = self.io.read_buf(&mut self.frames).await?;
-                anyhow::ensure!(read > 0, "the hub closed a follower's connection");
+                let read = self.io.fill_buf().await?;
+                anyhow::ensure!(!read.is_empty(), "the hub closed a follower's connection");
+                self.frames.put_slice(read);
+                let read = read.len();
+                self.io.consume(read);
             }
         }
     }
@@ -172,7 +172,7 @@ impl Follower {
             return Ok(None);
         }
         self.message.advance(5);
-        Ok(Some(self.message.split_to(length).freeze()))
+        Ok(Some(take(&mut self.message, length).freeze()))
     }
 
     /// Takes one frame; `false` where it is not whole yet.
@@ -184,7 +184,7 @@ impl Follower {
             return Ok(false);
         }
         self.frames.advance(9);
-        let payload = self.frames.split_to(length);
+        let payload = take(&mut self.frames, length);
         match kind {
             // Most messages are one frame: nothing to copy.
             DATA if self.message.is_empty() => self.message = payload,
@@ -199,6 +199,11 @@ impl Follower {
         }
         Ok(true)
     }
+}
+
+/// The first bytes of a buffer; with the last of them goes its room. A thousand followers at rest hold none.
+fn take(buffer: &mut BytesMut, bytes: usize) -> BytesMut {
+    if buffer.len() == bytes { std::mem::take(buffer) } else { buffer.split_to(bytes) }
 }
 
 /// A gRPC message in a frame.
