@@ -66,7 +66,8 @@ macro_rules! bounded {
 }
 
 bounded! {
-    JoinRequest JoinResponse RenewRequest RenewResponse HelloResponse PushRequest PushResponse PullResponse FollowResponse OfferRequest OfferResponse
+    JoinRequest JoinResponse RenewRequest RenewResponse HelloResponse PushRequest PushResponse
+    PullResponse FollowResponse OfferRequest OfferResponse
     BlobChunk GetBlobRequest HarvestJoinRequest HarvestJoinResponse HarvestPage HarvestRenewRequest HarvestRenewResponse HarvestRequest PutBlobRequest PutBlobResponse StatBlobRequest StatBlobResponse
 }
 

@@ -6,6 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::task::coop::poll_proceed;
 
+/// What taking one caller in costs of a turn: eight of them are one.
+pub(crate) const ACCEPT: usize = 16;
+
 /// Spends so many units of this turn; pending once there are none left, until the next.
 pub(crate) fn poll_spend(cx: &mut Context<'_>, units: usize) -> Poll<()> {
     for _ in 0..units {
@@ -27,14 +30,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_costs_more_than_it_seems_ends_the_turn() {
-        let (mut turns, mut work) = (
-            0,
-            pin!(async {
-                for _ in 0..8 {
-                    spend(32).await;
-                }
-            }),
-        );
+        let mut turns = 0;
+        let mut work = pin!(async {
+            for _ in 0..8 {
+                spend(32).await;
+            }
+        });
         poll_fn(|cx| {
             turns += 1;
             work.as_mut().poll(cx)

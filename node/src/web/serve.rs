@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::cores::spare::giving_way;
-use crate::cores::turn::spend;
+use crate::cores::turn::{ACCEPT, spend};
 
 /// Open connections; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -34,8 +34,6 @@ const LIFETIME: Duration = Duration::from_mins(5);
 const UNSENT: u32 = 128 * 1024;
 /// After a stop, how long answers under way may take.
 const GRACE: Duration = Duration::from_secs(5);
-/// What taking one visitor in costs of a turn: eight of them are one.
-const ACCEPT: usize = 16;
 /// After a failed accept: out of descriptors, as a rule.
 const BREATH: Duration = Duration::from_millis(100);
 

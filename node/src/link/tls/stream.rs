@@ -21,8 +21,8 @@ use crate::cores::turn::poll_spend;
 /// How long a connection without a certificate may stand: its places are few.
 const ANONYMOUS_FOR: Duration = Duration::from_mins(2);
 
-/// What one read costs of a turn, so that there is one: a flood of the smallest frames is a thousand frames a read. A write
-/// is one answer, as a rule.
+/// What one read costs of a turn, so that a turn has one: a flood of the smallest frames is a thousand frames a read. A
+/// write is one answer, as a rule.
 const READ: usize = 96;
 const WRITE: usize = 8;
 

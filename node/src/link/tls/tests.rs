@@ -255,6 +255,23 @@ async fn a_silent_caller_holds_up_nobody_and_is_dropped_in_the_end() {
 }
 
 #[tokio::test]
+async fn many_who_call_at_once_are_not_taken_in_within_one_turn() {
+    let ca = TestCa::new("county");
+    let (listener, addr, acceptor, connections) = listen(&ca, Limits::default()).await;
+    let mut incoming = pin!(incoming(listener, acceptor, connections, CancellationToken::new()));
+    let mut callers = Vec::new();
+    for _ in 0..10 {
+        callers.push(TcpStream::connect(addr).await.unwrap());
+    }
+    tokio::task::yield_now().await;
+    poll_fn(|cx| {
+        assert!(incoming.poll_next_unpin(cx).is_pending() && !has_budget_remaining());
+        Poll::Ready(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn looking_for_what_has_not_come_costs_no_turn() {
     let ca = TestCa::new("county");
     let (listener, addr, acceptor, connections) = listen(&ca, Limits::default()).await;
