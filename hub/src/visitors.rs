@@ -4,9 +4,8 @@
 use std::io;
 
 use axum::Router;
-use lianbo_node::cores::spare::{self, giving_way};
 use lianbo_node::lifecycle::Site;
-use lianbo_node::web;
+use lianbo_node::{cores, web};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tracing::error;
@@ -18,7 +17,7 @@ pub(crate) struct Visitors(Option<Runtime>);
 impl Visitors {
     /// With what the others leave of the cores.
     pub(crate) fn start() -> io::Result<Self> {
-        spare::threads("pages").map(|threads| Self(Some(threads)))
+        cores::spare::threads("pages").map(|threads| Self(Some(threads)))
     }
 
     /// Serves `router` there until the site stops.
@@ -37,7 +36,7 @@ impl Visitors {
             }
         };
         if let Some(threads) = &self.0 {
-            site.tasks.spawn_on(giving_way(serving), threads.handle());
+            site.tasks.spawn_on(serving, threads.handle());
         }
         Ok(())
     }

@@ -6,9 +6,6 @@ use std::task::{Context, Poll, ready};
 
 use tokio::task::coop::poll_proceed;
 
-/// What taking one caller in costs of a turn: eight of them are one.
-pub(crate) const ACCEPT: usize = 16;
-
 /// Spends so many units of this turn; pending once there are none left, until the next.
 pub(crate) fn poll_spend(cx: &mut Context<'_>, units: usize) -> Poll<()> {
     for _ in 0..units {

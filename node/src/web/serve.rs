@@ -17,7 +17,6 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::cores::spare::giving_way;
-use crate::cores::turn::{ACCEPT, spend};
 
 /// Open connections; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -64,7 +63,6 @@ pub(super) async fn serve_within(
     let server = Arc::new(server);
     loop {
         let accepted = async {
-            spend(ACCEPT).await;
             let seat = seats.clone().acquire_owned().await.ok();
             (seat, listener.accept().await)
         };

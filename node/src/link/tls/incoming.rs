@@ -14,12 +14,14 @@ use tracing::{debug, warn};
 
 use super::{Acceptor, Connections, ServerStream};
 use crate::cores::Share;
-use crate::cores::turn::{ACCEPT, spend};
+use crate::cores::turn::spend;
 
 /// How long a silent line may stand before the kernel asks whether the other end is still there.
 const KEEPALIVE: Duration = Duration::from_mins(1);
 /// Between such questions.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// What taking one caller in costs of a turn: eight of them are one.
+const ACCEPT: usize = 16;
 /// Rest after the kernel refused to accept: it is out of descriptors or memory and needs a moment.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
