@@ -227,8 +227,9 @@ impl Hub {
         });
         let follower = hub.clone();
         hub.tasks.spawn(async move {
-            let (store, end) = (follower.store.clone(), follower.door.end());
-            follower.tail.run(store, end, follower.stop.clone()).await;
+            let (store, door) = (follower.store.clone(), &follower.door);
+            let (fresh, end) = (door.fresh(), door.end());
+            follower.tail.run(store, fresh, end, follower.stop.clone()).await;
         });
         let watcher = hub.clone();
         hub.tasks.spawn(async move { watcher.watch_members().await });

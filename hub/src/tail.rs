@@ -1,4 +1,4 @@
-//! The end of the journal in memory, read once and encoded once for however many follow it.
+//! The end of the journal in memory, read once at most and encoded once for however many follow it.
 //!
 //! Bounded: it holds the last few segments. A follower that is further behind reads the journal.
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lianbo_node::content::{self, Record};
 use lianbo_node::entry::{Lane, SiteId};
-use lianbo_node::journal::{self, End, Item};
+use lianbo_node::journal::{self, End, Fresh, Item};
 use lianbo_node::store::{Store, StoreError, Tx};
 use lianbo_node::sync::filter::Filter;
 use lianbo_node::wire::{decode_record, encode_frame_of};
@@ -123,15 +123,18 @@ impl Tail {
     }
 
     /// Follows the journal until `stop`, or until the door, which stops too, was the first to; then wakes whoever waits.
+    /// What is fresh is not read again.
     pub(crate) async fn run(
         &self,
         store: Store,
+        fresh: Fresh,
         mut journal_end: watch::Receiver<i64>,
         stop: CancellationToken,
     ) {
+        fresh.want();
         loop {
             let upto = *journal_end.borrow_and_update();
-            let failed = self.read_on(&store, upto).await.err();
+            let failed = self.read_on(&store, &fresh, upto).await.err();
             if let Some(error) = &failed {
                 warn!(%error, "the end of the journal could not be read; trying again");
             }
@@ -144,14 +147,19 @@ impl Tail {
         self.wake();
     }
 
-    async fn read_on(&self, store: &Store, upto: i64) -> Result<(), StoreError> {
+    async fn read_on(&self, store: &Store, fresh: &Fresh, upto: i64) -> Result<(), StoreError> {
         loop {
-            let after = self.end.borrow().position;
+            let begin = *self.end.borrow();
+            let after = begin.position;
             if after >= upto {
                 return Ok(());
             }
             let mut tx = store.read().await?;
-            let (mut items, end) = journal::all_after(&mut tx, after, SEGMENT).await?;
+            let mut items = fresh.take_after(after, SEGMENT);
+            let mut end = items.iter().fold(begin, |end, item| end.after(item.hash));
+            if items.is_empty() {
+                (items, end) = journal::all_after(&mut tx, after, SEGMENT).await?;
+            }
             strip_withdrawn(&mut tx, &mut items).await?;
             drop(tx);
             if end.position == after {
@@ -225,7 +233,7 @@ mod tests {
             let (door, journal_end) = watch::channel(0);
             let door = (!door_goes).then_some(door);
             let waits = tail.end();
-            tail.run(database.store.clone(), journal_end, stop).await;
+            tail.run(database.store.clone(), Fresh::default(), journal_end, stop).await;
             assert!(waits.has_changed().unwrap(), "door gone: {door_goes}");
             drop(door);
         }

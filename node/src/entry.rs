@@ -182,6 +182,16 @@ impl Entry {
         Hash::of(&self.head)
     }
 
+    /// The same entry in memory of its own: the bytes of one that came lie among those of all that came with it.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self {
+            head: Bytes::copy_from_slice(&self.head),
+            signature: Bytes::copy_from_slice(&self.signature),
+            body: self.body.as_deref().map(Bytes::copy_from_slice),
+        }
+    }
+
     /// Bytes it takes in a batch, near enough for windows and budgets.
     pub fn size(&self) -> usize {
         self.head.len() + self.signature.len() + self.body.as_ref().map_or(0, Bytes::len) + 16

@@ -9,9 +9,9 @@ use super::sign::Signing;
 use super::{IngestError, Origin, Outcome, Refusal, Verified, Written};
 use crate::args;
 use crate::content::{self, Folding, Record};
-use crate::entry::{Hash, LogId};
+use crate::entry::{Hash, Head, LogId};
 use crate::heights::{Height, Heights};
-use crate::journal::{End, Pins, log_from_row};
+use crate::journal::{End, Item, Newest, Pins, log_from_row};
 use crate::store::{StoreError, Tx, Value};
 
 /// One transaction's view of the journal and the logs. Lives as long as the transaction.
@@ -22,6 +22,8 @@ pub(super) struct Appender<'t> {
     end: End,
     logs: HashMap<LogId, LogState>,
     next_log: i64,
+    /// What it appended, where somebody wants it.
+    appended: Option<Newest>,
 }
 
 /// Where a log stands.
@@ -44,16 +46,22 @@ impl<'t> Appender<'t> {
         tx: &'t mut Tx,
         pins: &'t Pins,
         now: i64,
+        appended: Option<Newest>,
     ) -> Result<Self, StoreError> {
         let end = crate::journal::end(tx).await?;
         let top = tx.optional("SELECT COALESCE(MAX(log), 0) FROM logs", args![]).await?;
         let next_log = top.map_or(Ok(0), |row| row.get::<i64>(0))? + 1;
-        Ok(Self { tx, pins, now, end, logs: HashMap::new(), next_log })
+        Ok(Self { tx, pins, now, end, logs: HashMap::new(), next_log, appended })
     }
 
     /// The end of the journal as this transaction will leave it.
     pub(super) fn end(&self) -> End {
         self.end
+    }
+
+    /// The last of what it appended: nothing where nobody wants it.
+    pub(super) fn appended(self) -> Newest {
+        self.appended.unwrap_or_default()
     }
 
     /// Where a log stands, this transaction's entries included.
@@ -218,6 +226,9 @@ impl<'t> Appender<'t> {
             self.end = self.end.after(item.hash);
             rows.push(self.entry_values(item));
             folding.extend(folding_of(self.end.position, self.now, item));
+            if let Some(appended) = &mut self.appended {
+                appended.push(item_of(self.end.position, item));
+            }
         }
         self.tx
             .insert_many(
@@ -316,6 +327,12 @@ impl<'t> Appender<'t> {
         }
         Ok(())
     }
+}
+
+/// An entry as the journal has it.
+fn item_of(position: i64, item: &Verified) -> Item {
+    let Head { log, seq, .. } = item.head;
+    Item { position, log, seq, hash: item.hash, slug: slug(item), entry: item.entry.copied() }
 }
 
 /// What the views get of an entry.

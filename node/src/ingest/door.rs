@@ -20,7 +20,7 @@ use super::{
 use crate::clock::SharedClock;
 use crate::entry::{Entry, Lane, LogId};
 use crate::identity::Identity;
-use crate::journal::{self, End, Meta, Pins};
+use crate::journal::{self, End, Fresh, Meta, Pins};
 use crate::store::{Store, StoreError, Tx};
 
 /// Submissions that may wait at the door; more wait at their senders (rule 9).
@@ -38,6 +38,7 @@ const REST: u8 = 8;
 pub struct Door {
     queue: mpsc::Sender<Command>,
     end: watch::Receiver<i64>,
+    fresh: Fresh,
 }
 
 /// The task behind a [`Door`]; run it once.
@@ -47,6 +48,7 @@ pub struct DoorTask {
     clock: SharedClock,
     queue: mpsc::Receiver<Command>,
     end: watch::Sender<i64>,
+    fresh: Fresh,
     /// Looks until the store may rest; none since it does.
     rest_in: Option<u8>,
 }
@@ -86,8 +88,10 @@ impl Door {
     pub fn new(store: Store, identity: Arc<Identity>, clock: SharedClock) -> (Self, DoorTask) {
         let (sender, queue) = mpsc::channel(QUEUE);
         let (end_sender, end) = watch::channel(0);
-        let task = DoorTask { store, identity, clock, queue, end: end_sender, rest_in: None };
-        (Self { queue: sender, end }, task)
+        let fresh = Fresh::default();
+        let (door, end) = (Self { queue: sender, end, fresh: fresh.clone() }, end_sender);
+        let task = DoorTask { store, identity, clock, queue, end, fresh, rest_in: None };
+        (door, task)
     }
 
     /// Takes entries from elsewhere. When this returns, what was accepted is on the disk and folded.
@@ -162,6 +166,11 @@ impl Door {
     /// The last position of the journal, whoever wrote it. A hint to look; what is read is the truth.
     pub fn end(&self) -> watch::Receiver<i64> {
         self.end.clone()
+    }
+
+    /// What this door let in lately: there before [`Door::end`] tells of it.
+    pub fn fresh(&self) -> Fresh {
+        self.fresh.clone()
     }
 }
 
@@ -259,7 +268,8 @@ impl DoorTask {
         let mut tx = self.store.write().await?;
         let meta = Meta::load(&mut tx).await?.ok_or(StoreError::Corrupt("table meta is empty"))?;
         let pins = Pins::load(&mut tx).await?;
-        let mut appender = Appender::begin(&mut tx, &pins, self.clock.now()).await?;
+        let (now, appended) = (self.clock.now(), self.fresh.wanted());
+        let mut appender = Appender::begin(&mut tx, &pins, now, appended).await?;
         let mut done = Vec::with_capacity(asks.len());
         let mut asks = asks.into_iter().peekable();
         while let Some(ask) = asks.next() {
@@ -279,8 +289,9 @@ impl DoorTask {
                 }
             }
         }
-        let end = appender.end();
+        let (end, appended) = (appender.end(), appender.appended());
         tx.commit().await?;
+        self.fresh.keep(appended);
         Ok((done, end))
     }
 }

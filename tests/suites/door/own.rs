@@ -6,7 +6,7 @@ use lianbo_node::content::receipt::Stage;
 use lianbo_node::content::{Record, article as articles};
 use lianbo_node::entry::Lane;
 use lianbo_node::ingest::{Draft, IngestError, PlanError, Reason};
-use lianbo_node::journal::Standing;
+use lianbo_node::journal::{self, Standing};
 use lianbo_node::scope::{Audience, Scope};
 use lianbo_tests::author::{TestAuthor, entries};
 use lianbo_tests::records::{article, column, id, notice, receipt};
@@ -54,6 +54,26 @@ on_both! {
         let written = site.write(good.collect()).await.unwrap();
         assert_eq!((written.len(), written[699].seq), (700, 700));
         // `ends` verifies every signature.
+        ends(site).await;
+    }
+
+    async fn who_follows_is_handed_what_came_in_as_the_journal_has_it(database) {
+        let mut site = TestSite::node(database).await;
+        let fresh = site.site().door.fresh();
+        site.write(vec![(ALL, column("news", ""))]).await.unwrap();
+        assert!(fresh.take_after(0, usize::MAX).is_empty(), "nobody wanted it");
+        fresh.want();
+        let from_hub = site.hub.write(ALL, notice(1, ""));
+        site.accept([&from_hub]).await;
+        site.write(vec![(ALL, article(1, "")), (INSIDE, article(2, ""))]).await.unwrap();
+        let bad = (ALL, receipt(site.hub.site(), id(1), Stage::Read, ""));
+        site.write(vec![(ALL, article(3, "")), bad]).await.unwrap_err();
+        let mut tx = site.read().await;
+        let (held, _) = journal::all_after(&mut tx, 1, usize::MAX).await.unwrap();
+        drop(tx);
+        let handed = fresh.take_after(1, usize::MAX);
+        assert_eq!(handed.len(), 3);
+        assert_eq!(format!("{handed:?}"), format!("{held:?}"));
         ends(site).await;
     }
 

@@ -252,6 +252,11 @@ async fn what_is_withdrawn_never_shows_up_whichever_came_first() {
         let gone = retraction::withdrawn(tx, &asked).await.unwrap();
         let expected = [&by_hash, &older, &newer, &wrong, &release, &notice, &named];
         assert_eq!(gone, expected.iter().map(|made| made.name()).collect());
+        for some in [[&by_hash, &newer], [&by_hash, &named]] {
+            let asked = held(tx, &some).await;
+            let gone = retraction::withdrawn(tx, &asked).await.unwrap();
+            assert_eq!(gone, some.iter().map(|made| made.name()).collect());
+        }
         let reason = retraction::reason(tx, PUBLIC, unit.site(), id(2)).await.unwrap();
         assert_eq!(reason.as_deref(), Some("发布有误"));
     });
