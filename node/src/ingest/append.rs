@@ -192,6 +192,10 @@ impl<'t> Appender<'t> {
             let sql = "UPDATE entries SET body = $1, slug = $2 WHERE position = $3";
             let body = item.entry.body.as_ref();
             self.tx.execute(sql, args![body, slug(item), position]).await?;
+            // Appended without its body, perhaps a moment ago.
+            if let Some(appended) = &mut self.appended {
+                appended.forget_upto(position);
+            }
             folding.extend(folding_of(position, received_ms, item));
         }
         self.fold(decision, &folding).await

@@ -44,9 +44,7 @@ impl Fresh {
         let (mut taken, mut taken_bytes) = (Vec::new(), 0);
         let mut kept = self.kept();
         let Some(kept) = &mut *kept else { return taken };
-        while kept.items.front().is_some_and(|item| item.position <= after) {
-            kept.pop();
-        }
+        kept.forget_upto(after);
         while let Some(next) = kept.items.front() {
             taken_bytes += next.entry.size();
             if next.position != after + 1 || taken_bytes > bytes && !taken.is_empty() {
@@ -69,6 +67,13 @@ impl Newest {
         self.bytes += item.entry.size();
         self.items.push_back(item);
         while self.bytes > MOST {
+            self.pop();
+        }
+    }
+
+    /// Forgets what is at this position and before it: who follows reads that in the journal.
+    pub(crate) fn forget_upto(&mut self, position: i64) {
+        while self.items.front().is_some_and(|item| item.position <= position) {
             self.pop();
         }
     }

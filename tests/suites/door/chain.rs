@@ -183,9 +183,13 @@ on_both! {
         let [mut unit, _] = site.with_units().await;
         let made = unit.write(ALL, article(1, ""));
         let batch = vec![made.without_body(), made.entry.clone(), made.entry.clone()];
+        let fresh = site.site().door.fresh();
+        fresh.want();
         let taken = site.take(batch, REFILL).await;
         assert_eq!(taken.outcomes, [Outcome::Accepted(3), Outcome::Known, Outcome::Known]);
         assert_eq!(site.journal().await[2].entry, made.entry);
+        let handed = fresh.take_after(2, usize::MAX);
+        assert!(handed.iter().all(|item| item.entry == made.entry), "handed on without its body");
         ends(site).await;
     }
 
