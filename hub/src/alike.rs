@@ -1,5 +1,5 @@
-//! What many readers that are behind read alike: read once and encoded once. After the hub, or a line, was away, a
-//! whole county comes at a time; a thousand new nodes each begin with the same history.
+//! What many readers read alike: read once and encoded once. What is new goes to all at a time; after the hub, or a line,
+//! was away, a whole county comes at a time; a thousand new nodes each begin with the same history.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,7 +41,7 @@ pub(crate) fn anybody(filter: &Filter) -> Filter {
 }
 
 /// A frame, and where it ends.
-type Page = (Option<Bytes>, End);
+pub(crate) type Page = (Option<Bytes>, End);
 
 #[derive(Debug)]
 struct Kept {
@@ -81,13 +81,15 @@ impl Alike {
         upto: i64,
         reading: impl Future<Output = Result<Page, StoreError>>,
     ) -> Result<Page, StoreError> {
-        let page = self.find(class, after, upto);
+        let page = self.place(class, after, upto);
         page.get_or_try_init(|| reading).await.cloned()
     }
 
-    fn find(&self, class: &Class, after: i64, upto: i64) -> Arc<OnceCell<Page>> {
+    /// Where that page is, or is to be put.
+    pub(crate) fn place(&self, class: &Class, after: i64, upto: i64) -> Arc<OnceCell<Page>> {
         let mut kept = self.kept();
-        if let Some(found) = kept.iter().find(|it| it.serves(class, after, upto)) {
+        // What was put there last is what most ask for.
+        if let Some(found) = kept.iter().rev().find(|it| it.serves(class, after, upto)) {
             return found.page.clone();
         }
         kept.retain(|it| it.class != *class || it.after != after);

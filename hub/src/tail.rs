@@ -2,8 +2,8 @@
 //!
 //! Bounded: it holds the last few segments. A follower that is further behind reads the journal.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,9 +17,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::alike::{Alike, Class};
+use crate::alike::{Alike, Class, Page};
 
-/// Bytes of entries the tail holds.
+/// Bytes of memory the tail's segments take.
 const BUDGET: usize = 16 * 1024 * 1024;
 /// Bytes of one segment, before compression.
 const SEGMENT: usize = 1024 * 1024;
@@ -29,41 +29,60 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Some entries at the end of the journal.
 #[derive(Debug)]
-pub(crate) struct Segment {
+struct Segment {
     /// The position before its first entry.
-    pub(crate) after: i64,
+    after: i64,
     /// Where it ends.
-    pub(crate) end: End,
-    items: Vec<Item>,
+    end: End,
+    items: Box<[Item]>,
+    /// What it takes in memory.
     bytes: usize,
     direct: bool,
-    authors: BTreeSet<SiteId>,
-    frames: Mutex<HashMap<Class, Option<Bytes>>>,
+    authors: Box<[SiteId]>,
 }
 
 impl Segment {
     fn new(after: i64, end: End, items: Vec<Item>) -> Self {
+        let authors: BTreeSet<SiteId> = items.iter().map(|item| item.log.site).collect();
+        let of_items: usize = items.iter().map(Item::memory).sum();
         Self {
             after,
             end,
-            bytes: items.iter().map(|item| item.entry.size()).sum(),
+            bytes: size_of::<Self>() + of_items + size_of::<SiteId>() * authors.len(),
             direct: items.iter().any(|item| item.log.audience.addressee.is_some()),
-            authors: items.iter().map(|item| item.log.site).collect(),
-            items,
-            frames: Mutex::default(),
+            authors: authors.into_iter().collect(),
+            items: items.into(),
         }
     }
 
-    /// What `filter` lets through, encoded; `None` if that is nothing. Encoded once for all readers of a
-    /// class, unless an entry in it concerns this very reader.
-    pub(crate) fn frame(&self, filter: &Filter, class: &Class) -> Option<Bytes> {
-        let personal =
-            self.direct || filter.reader.site.is_some_and(|site| self.authors.contains(&site));
-        if personal {
-            return encode(self.items.iter(), filter);
+    /// Whether something in it concerns this very reader, and not all of its class alike.
+    fn concerns(&self, filter: &Filter) -> bool {
+        let own = |site| self.authors.binary_search(&site).is_ok();
+        self.direct || filter.reader.site.is_some_and(own)
+    }
+}
+
+/// Some segments, each where the one before it ends.
+#[derive(Debug, Default)]
+struct Segments {
+    list: VecDeque<Arc<Segment>>,
+    bytes: usize,
+}
+
+impl Segments {
+    /// Adds one; the first go where all would take too much.
+    fn push(&mut self, segment: Segment) {
+        self.bytes += segment.bytes;
+        self.list.push_back(Arc::new(segment));
+        while self.bytes > BUDGET && self.list.len() > 1 {
+            self.bytes -= self.list.pop_front().map_or(0, |oldest| oldest.bytes);
         }
-        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        frames.entry(*class).or_insert_with(|| encode(self.items.iter(), filter)).clone()
+    }
+
+    /// The one that begins there.
+    fn after(&self, position: i64) -> Option<Arc<Segment>> {
+        let found = self.list.binary_search_by_key(&position, |segment| segment.after);
+        found.ok().map(|index| self.list[index].clone())
     }
 }
 
@@ -82,8 +101,8 @@ pub(crate) fn encode<'a>(items: impl Iterator<Item = &'a Item>, filter: &Filter)
 /// The end of the journal, and who waits for it.
 #[derive(Debug)]
 pub(crate) struct Tail {
-    segments: Mutex<VecDeque<Arc<Segment>>>,
-    /// What those who are behind read alike.
+    segments: Mutex<Segments>,
+    /// What many read alike, of the segments and of the journal.
     pub(crate) alike: Alike,
     end: watch::Sender<End>,
     membership: watch::Sender<i64>,
@@ -116,10 +135,38 @@ impl Tail {
         self.membership.subscribe()
     }
 
-    /// The segment that begins after `position`, if it is still here.
-    pub(crate) fn segment(&self, position: i64) -> Option<Arc<Segment>> {
-        let segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
-        segments.iter().rev().find(|segment| segment.after == position).cloned()
+    /// What `filter` lets through of what follows `after` here, encoded, and where that ends. Encoded once for all readers
+    /// of a class, unless something in it concerns this very reader. `None` if it is not here any more, or goes beyond
+    /// `upto`: the journal has it.
+    pub(crate) fn page(
+        &self,
+        filter: &Filter,
+        class: &Class,
+        after: i64,
+        upto: i64,
+    ) -> Option<Page> {
+        let segment = self.segment(after).filter(|it| it.end.position <= upto)?;
+        let encoded = || (encode(segment.items.iter(), filter), segment.end);
+        if segment.concerns(filter) {
+            return Some(encoded());
+        }
+        let page = self.alike.place(class, after, segment.end.position);
+        // Looked for again now that there is a place: what is withdrawn meanwhile clears the segments first, then places.
+        self.segment(after)?;
+        Some(page.get().cloned().unwrap_or_else(|| {
+            let encoded = encoded();
+            // Two threads may do so at a time, and both come to the same.
+            drop(page.set(encoded.clone()));
+            encoded
+        }))
+    }
+
+    fn segment(&self, after: i64) -> Option<Arc<Segment>> {
+        self.segments().after(after)
+    }
+
+    fn segments(&self) -> MutexGuard<'_, Segments> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Follows the journal until `stop`, or until the door, which stops too, was the first to; then wakes whoever waits.
@@ -171,19 +218,15 @@ impl Tail {
             let membership = control
                 .iter()
                 .any(|it| !matches!(it, Some(Record::Retraction(_) | Record::FirstSeen(_))));
-            let segment = Arc::new(Segment::new(after, end, items));
+            let segment = Segment::new(after, end, items);
             {
-                let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut segments = self.segments();
                 if withdraws {
                     // Bodies in here may be withdrawn by now: who is behind reads the journal instead.
-                    segments.clear();
+                    *segments = Segments::default();
                     self.alike.clear();
                 }
-                segments.push_back(segment);
-                let mut bytes: usize = segments.iter().map(|segment| segment.bytes).sum();
-                while bytes > BUDGET && segments.len() > 1 {
-                    bytes -= segments.pop_front().map_or(0, |oldest| oldest.bytes);
-                }
+                segments.push(segment);
             }
             self.end.send_replace(end);
             if membership {
@@ -219,9 +262,66 @@ pub(crate) async fn strip_withdrawn(tx: &mut Tx, items: &mut [Item]) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use lianbo_node::entry::{Entry, Hash, Incarnation, LogId};
+    use lianbo_node::scope::{Audience, Reader, Scope};
     use lianbo_node::store::testing::TestDatabase;
 
     use super::*;
+
+    /// A segment of one entry with so large a body, at its own position.
+    fn segment(position: i64, body: usize) -> Segment {
+        let entry =
+            Entry { head: Bytes::new(), signature: Bytes::new(), body: Some(vec![0; body].into()) };
+        let log = LogId {
+            site: SiteId([1; 16]),
+            incarnation: Incarnation([0; 16]),
+            audience: Audience::all(Scope::Public),
+            lane: Lane::Content,
+        };
+        let hash = Hash([0; 32]);
+        let item = Item { position, log, seq: 1, hash, slug: None, entry };
+        Segment::new(position - 1, End { position, rolling: hash }, vec![item])
+    }
+
+    #[test]
+    fn many_small_segments_take_no_more_memory_than_few_large_ones() {
+        let least = size_of::<Segment>() + size_of::<Item>();
+        for body in [1, SEGMENT] {
+            let mut segments = Segments::default();
+            (1..=100_000 / i64::try_from(body.min(1_000)).unwrap())
+                .for_each(|position| segments.push(segment(position, body)));
+            let count = segments.list.len();
+            assert!(count > 1 && count * (least + body) <= BUDGET, "{count} of {body}");
+            let first = segments.list[0].after;
+            assert!(first > 0 && segments.after(first - 1).is_none());
+            assert!(segments.after(first).is_some_and(|it| it.after == first));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_of_a_class_is_given_the_same_bytes_and_the_author_none() {
+        let database = TestDatabase::sqlite().await;
+        let tail = Tail::open(&database.store).await.unwrap();
+        tail.segments().push(segment(1, 100));
+        let filter = |site| Filter {
+            reader: Reader::site(SiteId([site; 16]), Scope::Public, Scope::Public),
+            trunk: SiteId([1; 16]),
+            lane: Lane::Content,
+            subscriptions: Vec::new(),
+            refill: false,
+        };
+        let page = |site| {
+            let filter = filter(site);
+            tail.page(&filter, &Class::of(&filter), 0, 1).map(|(frame, _)| frame)
+        };
+        let (one, other) = (page(2).flatten().unwrap(), page(3).flatten().unwrap());
+        assert_eq!(one.as_ptr(), other.as_ptr());
+        assert_eq!(page(1), Some(None), "the author has it");
+        let reader = filter(2);
+        assert!(tail.page(&reader, &Class::of(&reader), 0, 0).is_none(), "it goes beyond");
+        *tail.segments() = Segments::default();
+        assert_eq!(page(2), None);
+    }
 
     #[tokio::test]
     async fn whoever_stops_first_those_who_wait_are_woken() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Item;
 
-/// Most bytes kept, the newest: who follows takes them at once, as a rule, and reads the journal where it did not.
+/// Most bytes of memory kept, the newest: who follows takes them at once, as a rule, and reads the journal where it did not.
 const MOST: usize = 8 * 1024 * 1024;
 
 /// These entries, in the order of the journal. Nothing is kept before somebody [wants](Self::want) them. Cheap to clone;
@@ -64,7 +64,7 @@ impl Fresh {
 impl Newest {
     /// Adds one; the first go where they would be too many.
     pub(crate) fn push(&mut self, item: Item) {
-        self.bytes += item.entry.size();
+        self.bytes += item.memory();
         self.items.push_back(item);
         while self.bytes > MOST {
             self.pop();
@@ -80,7 +80,7 @@ impl Newest {
 
     fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
-        self.bytes -= item.entry.size();
+        self.bytes -= item.memory();
         Some(item)
     }
 }

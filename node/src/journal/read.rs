@@ -46,6 +46,18 @@ pub struct Item {
     pub entry: Entry,
 }
 
+impl Item {
+    /// Bytes of memory it takes, near enough for budgets: with many small ones, most of it is not the entry's.
+    pub fn memory(&self) -> usize {
+        /// What an allocator keeps beside each of its four pieces.
+        const PIECES: usize = 4 * 16;
+        size_of::<Self>()
+            + PIECES
+            + self.slug.as_ref().map_or(0, String::capacity)
+            + self.entry.size()
+    }
+}
+
 /// Part of a journal that a filter lets through.
 #[derive(Debug)]
 pub struct Page {

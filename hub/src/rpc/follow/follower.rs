@@ -256,10 +256,9 @@ async fn read_on(
     upto: i64,
 ) -> Result<(Option<Bytes>, End), Status> {
     if held.is_empty()
-        && let Some(segment) = hub.tail.segment(after.position)
-        && segment.end.position <= upto
+        && let Some(page) = hub.tail.page(&terms.filter, &terms.class, after.position, upto)
     {
-        return Ok((segment.frame(&terms.filter, &terms.class), segment.end));
+        return Ok(page);
     }
     // Boxed: what reads the journal is large, and a follower that has caught up never does.
     let reading = Box::pin(read(hub, terms, held, after.position, upto, BATCH));
