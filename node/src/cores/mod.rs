@@ -1,5 +1,6 @@
 //! Work that keeps a core busy: no more of it at a time than there are cores, and charged to the peer it is done for.
 
+mod lull;
 mod share;
 pub mod spare;
 pub(crate) mod turn;

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::spare;
+use super::{lull, spare};
 
 /// One peer may take one part in so many of the time of a core.
 const PARTS: u32 = 5;
@@ -91,6 +91,9 @@ impl Share {
             share.charge(now - began, now);
             done
         };
+        if self.apart(Instant::now()) {
+            lull::comes().await;
+        }
         let spare = self.0.as_ref().and_then(|_| spare::for_peers());
         let begun = match spare {
             Some(spare) => spare.spawn_blocking(charged),
@@ -109,7 +112,13 @@ impl Share {
             if let Some(rest) = self.rest(Instant::now()) {
                 sleep(rest).await;
             }
-            let over = |share: &Self, now| !share.apart(now) || share.rest(now).is_some();
+            lull::comes().await;
+            // The first turn is taken, whatever others do meanwhile.
+            let mut first = true;
+            let over = |share: &Self, now| {
+                let amid = !std::mem::take(&mut first) && !lull::until(now).is_zero();
+                amid || !share.apart(now) || share.rest(now).is_some()
+            };
             let done = self.turns(work.as_mut(), Some(&home), over).await;
             if done.is_some() || !self.apart(Instant::now()) {
                 return (work, done);
@@ -122,7 +131,7 @@ impl Share {
         &self,
         mut work: Pin<&mut F>,
         home: Option<&Handle>,
-        over: impl Fn(&Self, Instant) -> bool,
+        mut over: impl FnMut(&Self, Instant) -> bool,
     ) -> Option<F::Output> {
         poll_fn(|cx| {
             let began = Instant::now();
@@ -135,6 +144,8 @@ impl Share {
             self.charge(now - began, now);
             if home.is_some() {
                 spare::give_way();
+            } else {
+                lull::turn_ended(now);
             }
             polled.map(Some)
         })
@@ -290,6 +301,24 @@ mod tests {
         };
         let (seen, ()) = tokio::join!(seen, quiet);
         assert_eq!(seen, [&here, "peers", &here, &here]);
+    }
+
+    #[tokio::test]
+    async fn amid_the_work_of_others_it_has_a_turn_at_a_time() {
+        const TURNS: u32 = 3;
+        let share = Share::default();
+        share.charge(AT_ONCE, Instant::now());
+        share.charge(MS, Instant::now());
+        sleep(share.rest(Instant::now()).unwrap_or_default()).await;
+        let began = Instant::now();
+        lull::turn_ended(began + 10 * TURNS * lull::PATIENCE);
+        let turns = async {
+            for _ in 1..TURNS {
+                yield_now().await;
+            }
+        };
+        share.charged(turns).await;
+        assert!(began.elapsed() >= TURNS * lull::PATIENCE, "{:?}", began.elapsed());
     }
 
     #[tokio::test]
