@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lianbo_node::content::first_seen::{FirstSeen, MAX_SIGHTINGS, Sighting};
+use lianbo_node::content::first_seen::{self, FirstSeen, MAX_SIGHTINGS, Sighting, Unseen};
 use lianbo_node::content::retraction::{MAX_TARGETS, Retraction, Target};
 use lianbo_node::content::{self, Record};
 use lianbo_node::entry::SiteId;
@@ -111,11 +111,15 @@ async fn once(hub: &Hub, done: &mut Done, sight: Sight) -> Result<Outcome, Inges
     // Looked at outside the door first: most of the time nothing is due, and the door is busy.
     let mut tx = hub.store.read().await?;
     let own = hub.identity.site;
-    let unseen = match sight {
-        Sight::Ask => content::first_seen::unseen(&mut tx, own, done.seen, 1).await?,
-        Sight::Wait => Vec::new(),
-        Sight::Write => content::first_seen::unseen(&mut tx, own, done.seen, MAX_UNSEEN).await?,
-    };
+    let (mut unseen, mut signed) = Default::default();
+    match sight {
+        Sight::Ask => unseen = first_seen::unseen(&mut tx, own, done.seen, 1).await?,
+        Sight::Wait => {}
+        Sight::Write => {
+            signed = journal::heights_of_site(&mut tx, own).await?;
+            unseen = first_seen::unseen(&mut tx, own, done.seen, MAX_UNSEEN).await?;
+        }
+    }
     let stale = content::release::stale(&mut tx, own, done.fresh, 1).await?;
     if stale.is_empty() {
         done.fresh = journal::end(&mut tx).await?.position;
@@ -127,12 +131,18 @@ async fn once(hub: &Hub, done: &mut Done, sight: Sight) -> Result<Outcome, Inges
     if !write && stale.is_empty() {
         return Ok(nothing);
     }
-    let from = *done;
+    let (from, count) = (*done, unseen.len());
+    let seen = unseen.last().map_or(from.seen, |seen| seen.position);
     let plan: Plan = Box::new(move |tx| {
         Box::pin(async move {
             let mut drafts = Vec::new();
             if write {
-                drafts = sightings(tx, own, from.seen).await?;
+                // What was looked at outside still holds if nothing was signed since, by another process of this hub.
+                let as_before = journal::heights_of_site(tx, own).await? == signed;
+                if !as_before {
+                    unseen = first_seen::unseen(tx, own, from.seen, MAX_UNSEEN).await?;
+                }
+                drafts = sightings(&unseen);
             }
             drafts.extend(withdrawals(tx, own, from.fresh).await?);
             Ok(drafts)
@@ -142,22 +152,23 @@ async fn once(hub: &Hub, done: &mut Done, sight: Sight) -> Result<Outcome, Inges
     if !write {
         return Ok(if written.is_empty() { nothing } else { Outcome::Did { all: false } });
     }
-    done.seen = unseen.last().map_or(from.seen, |seen| seen.position);
-    Ok(Outcome::Did { all: i64::try_from(unseen.len()).is_ok_and(|count| count < MAX_UNSEEN) })
+    done.seen = seen;
+    Ok(Outcome::Did { all: i64::try_from(count).is_ok_and(|count| count < MAX_UNSEEN) })
 }
 
-async fn sightings(tx: &mut Tx, own: SiteId, after: i64) -> Result<Vec<Draft>, PlanError> {
+/// One record for each audience.
+fn sightings(unseen: &[Unseen]) -> Vec<Draft> {
     let mut by_audience: BTreeMap<Audience, Vec<Sighting>> = BTreeMap::new();
-    for seen in content::first_seen::unseen(tx, own, after, MAX_UNSEEN).await? {
+    for seen in unseen {
         let sighting = Sighting { site: seen.site, hash: seen.hash, at_ms: seen.received_ms };
         by_audience.entry(seen.audience).or_default().push(sighting);
     }
-    Ok(by_audience
+    by_audience
         .into_iter()
         .map(|(audience, sightings)| {
             Draft::new(audience, Record::FirstSeen(FirstSeen { sightings }))
         })
-        .collect())
+        .collect()
 }
 
 async fn withdrawals(tx: &mut Tx, own: SiteId, after: i64) -> Result<Vec<Draft>, PlanError> {
