@@ -25,10 +25,13 @@ use super::memory::Memory;
 const GROWTH: u64 = 64 * 1024;
 /// Latencies below this are the scheduler's, on a machine that others use too, in a debug build.
 const NOISE: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
-/// Rounds of the honest node that are looked at together, and how often where one look may have met a moment in which the
-/// machine had no time for anybody: that only ever adds, so the least counts.
-const ROUNDS: usize = 100;
-const LOOKS: usize = 3;
+/// Rounds of the honest node in one look.
+const ROUNDS: usize = if cfg!(debug_assertions) { 50 } else { 100 };
+/// How often calm and attack are looked at in turns, each time for as long; medians count. A debug build, on a machine that
+/// others use too, is not held to twice as long as at calm.
+const LOOKS: usize = if cfg!(debug_assertions) { 1 } else { 5 };
+/// The same where that was too much. No look is dropped.
+const MORE_LOOKS: usize = if cfg!(debug_assertions) { 5 } else { 11 };
 /// Rounds after an attack, until what it left is cleared away.
 const AFTER: usize = 20;
 /// The attacks of one look must be over by then.
@@ -94,12 +97,6 @@ async fn warm(ground: &Arc<Ground>) {
     assert_eq!(refused, "INVALID_ARGUMENT");
 }
 
-/// The time that 99 of 100 calls took at most.
-fn p99(mut samples: Vec<Duration>) -> Duration {
-    samples.sort_unstable();
-    samples[(samples.len() - 1) * 99 / 100]
-}
-
 /// A program that computes where attackers do and asks nothing of the hub, until dropped: if it costs the honest node
 /// anything, the two parts of the machine are not as apart as they should be.
 #[derive(Debug)]
@@ -131,45 +128,41 @@ impl Drop for Neighbour {
     }
 }
 
-/// The p99 of both calls, in one look or the least of several.
-#[derive(Clone, Copy)]
-struct Latency([Duration; 2]);
+/// How long the calls of the honest node took.
+#[derive(Default)]
+struct Looks(Vec<[Duration; 2]>);
 
-impl Latency {
-    async fn look(honest: &mut Honest) -> Self {
+impl Looks {
+    /// Looks once more: the time that 99 of 100 calls took at most.
+    async fn look(&mut self, honest: &mut Honest) {
         let mark = honest.now();
         honest.rounds(ROUNDS).await;
-        Self(CALLS.map(|call| p99(honest.since(mark, call))))
+        self.0.push(CALLS.map(|call| {
+            let mut took = honest.since(mark, call);
+            took.sort_unstable();
+            took[(took.len() - 1) * 99 / 100]
+        }));
     }
 
-    async fn least(honest: &mut Honest) -> Self {
-        let mut least = Self::look(honest).await;
-        for _ in 1..LOOKS {
-            least = least.or_less(Self::look(honest).await);
-        }
-        least
+    /// The median of all looks: a moment in which the machine had no time for anybody is in few of them.
+    fn p99(&self, call: Call) -> Duration {
+        let mut looks: Vec<_> = self.0.iter().map(|look| look[call as usize]).collect();
+        looks.sort_unstable();
+        looks[(looks.len() - 1) / 2]
     }
 
-    fn or_less(self, other: Self) -> Self {
-        Self(CALLS.map(|call| self.of(call).min(other.of(call))))
-    }
-
-    fn of(self, call: Call) -> Duration {
-        self.0[call as usize]
-    }
-
-    fn doubles(self, calm: Self) -> bool {
-        CALLS.iter().any(|call| self.of(*call) > 2 * calm.of(*call))
+    fn doubles(&self, calm: &Self) -> bool {
+        CALLS.iter().any(|call| self.p99(*call) > 2 * calm.p99(*call))
     }
 
     /// The calls of which it is too much, even for a debug build on a machine that others use too.
-    fn too_much(self, calm: Self) -> impl Iterator<Item = Call> {
-        let most = move |call| NOISE[call as usize].max(2 * calm.of(call));
-        CALLS.into_iter().filter(move |call| self.of(*call) > most(*call))
+    fn too_much(&self, calm: &Self) -> impl Iterator<Item = Call> {
+        let most = |call| NOISE[call as usize].max(2 * calm.p99(call));
+        CALLS.into_iter().filter(move |call| self.p99(*call) > most(*call))
     }
 
-    /// Whether to look again. A debug build is not held to twice as long as at calm.
-    fn questionable(self, calm: Self) -> bool {
+    /// Whether to look more often.
+    fn questionable(&self, calm: &Self) -> bool {
         if cfg!(debug_assertions) {
             self.too_much(calm).next().is_some()
         } else {
@@ -178,9 +171,10 @@ impl Latency {
     }
 }
 
-impl std::fmt::Display for Latency {
+impl std::fmt::Display for Looks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Hello {:.1?}, Push {:.1?}", self.of(Call::Hello), self.of(Call::Push))
+        let [hello, push] = CALLS.map(|call| self.p99(call));
+        write!(f, "Hello {hello:.1?}, Push {push:.1?}")
     }
 }
 
@@ -189,7 +183,8 @@ async fn under(
     attack: fn(Arc<Ground>) -> Attack,
     ground: &Arc<Ground>,
     honest: &mut Honest,
-) -> (Seen, Latency) {
+    looks: &mut Looks,
+) -> Seen {
     let looked = Cell::new(false);
     let attacks = async {
         let mut seen = attack(ground.clone()).await;
@@ -199,12 +194,11 @@ async fn under(
         seen
     };
     let looking = async {
-        let latency = Latency::look(honest).await;
+        looks.look(honest).await;
         looked.set(true);
-        latency
     };
-    let (seen, latency) = tokio::join!(tokio::time::timeout(BOUND, attacks), looking);
-    (seen.unwrap_or_else(|_| tally(["never over".to_owned()])), latency)
+    let (seen, ()) = tokio::join!(tokio::time::timeout(BOUND, attacks), looking);
+    seen.unwrap_or_else(|_| tally(["never over".to_owned()]))
 }
 
 fn add(seen: &mut Seen, more: Seen) {
@@ -234,37 +228,43 @@ async fn run_all(machines: Machines, scenarios: impl IntoIterator<Item = Scenari
     let memory = Memory::of(ground.hub);
     let rest = memory.now();
     println!("the hub at rest {} MiB", mib(rest));
-    let mut calm = Latency::least(&mut honest).await;
+    let [mut calm, mut beside, mut above] = <[Looks; 3]>::default();
+    calm.look(&mut honest).await;
     let neighbour = Neighbour::start(move || machines.be_with_attackers());
-    let beside = Latency::least(&mut honest).await;
+    beside.look(&mut honest).await;
     drop(neighbour);
     let neighbour = Neighbour::start(move || {
         machines.be_with_the_hub();
         spare::step_back().unwrap();
     });
-    let above = Latency::least(&mut honest).await;
+    above.look(&mut honest).await;
     drop(neighbour);
-    println!("attack | seen | MiB over rest, most and after | p99 of the honest node | took");
-    let (mut wrong, mut measured) = (Vec::new(), Vec::new());
+    println!("p99 of the honest node when all is calm: {calm}");
+    println!("p99 of the honest node beside a program that only computes: {beside}");
+    println!("the same, where that has what the hub and the node leave of their cores: {above}");
+    println!(
+        "attack | seen | MiB over rest, most and after | p99 of the honest node | at calm | took"
+    );
+    let mut wrong = Vec::new();
     for Scenario { name, attack, expect } in scenarios {
         if chosen.as_ref().is_some_and(|chosen| !name.contains(chosen)) {
             continue;
         }
         let began = Instant::now();
         memory.forget_most();
-        let (mut seen, mut during) = under(attack, &ground, &mut honest).await;
-        for _ in 1..LOOKS {
-            if during.questionable(calm) {
-                let (more, again) = under(attack, &ground, &mut honest).await;
-                add(&mut seen, more);
-                during = during.or_less(again);
+        let (mut seen, [mut calm, mut during]) = (Seen::new(), <[Looks; 2]>::default());
+        for looks in 0..MORE_LOOKS {
+            if looks >= LOOKS && !during.questionable(&calm) {
+                break;
             }
+            calm.look(&mut honest).await;
+            add(&mut seen, under(attack, &ground, &mut honest, &mut during).await);
+            honest.rounds(AFTER).await;
         }
         let took = began.elapsed();
-        honest.rounds(AFTER).await;
         let over = [memory.most(), memory.now()].map(|kib| kib.saturating_sub(rest));
         let [most, after] = over.map(mib);
-        println!("{name} | {seen:?} | {most}, {after} | {during} | {took:.1?}");
+        println!("{name} | {seen:?} | {most}, {after} | {during} | {calm} | {took:.1?}");
         let clear = |outcome: &String| expect.iter().any(|it| outcome.starts_with(it));
         if seen.is_empty() || !seen.keys().all(clear) {
             wrong.push(format!("{name}: expected {expect:?}, saw {seen:?}"));
@@ -272,22 +272,15 @@ async fn run_all(machines: Machines, scenarios: impl IntoIterator<Item = Scenari
         if over[0] > GROWTH {
             wrong.push(format!("{name}: the hub grew by {most} MiB"));
         }
-        measured.push((name, during));
-    }
-    calm = calm.or_less(Latency::least(&mut honest).await);
-    drop(honest);
-    println!("p99 of the honest node when all is calm: {calm}");
-    println!("p99 of the honest node beside a program that only computes: {beside}");
-    println!("the same, where that has what the hub and the node leave of their cores: {above}");
-    for (name, during) in measured {
-        if during.doubles(calm) {
-            println!("more than twice that of calm: {name}: {during}");
+        if during.doubles(&calm) {
+            println!("more than twice that of calm: {name}");
         }
-        for call in during.too_much(calm) {
-            let (during, calm) = (during.of(call), calm.of(call));
+        for call in during.too_much(&calm) {
+            let (during, calm) = (during.p99(call), calm.p99(call));
             wrong.push(format!("{name}: p99 of {call:?} {during:?}, was {calm:?}"));
         }
     }
+    drop(honest);
     let ground = Arc::into_inner(ground).expect("all attacks are over");
     ground.close().await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
