@@ -32,6 +32,9 @@ const WAL_PAGES: &str = "4000";
 /// Connections for reading, and those for visitors beside them.
 const READERS: u32 = 4;
 const FOR_VISITORS: u32 = 2;
+/// Instructions of SQLite's machine, some tens of microseconds, after which a visitor's question lets others go first: left
+/// to itself it goes on until the system's next tick.
+const TURN: i32 = 256;
 
 /// A database and its connections. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -108,10 +111,19 @@ impl Store {
             return Err(error);
         }
         let reading = options.read_only(true);
-        let [readers, for_visitors] = [READERS, FOR_VISITORS].map(|most| {
-            SqlitePoolOptions::new().max_connections(most).connect_lazy_with(reading.clone())
+        let readers = SqlitePoolOptions::new().max_connections(READERS);
+        let for_visitors = SqlitePoolOptions::new().max_connections(FOR_VISITORS);
+        let for_visitors = for_visitors.after_connect(|connection, _| {
+            Box::pin(async {
+                connection.lock_handle().await?.set_progress_handler(TURN, end_turn);
+                Ok(())
+            })
         });
-        Ok(Self::of(Engine::Sqlite { writer, readers, for_visitors }))
+        Ok(Self::of(Engine::Sqlite {
+            writer,
+            readers: readers.connect_lazy_with(reading.clone()),
+            for_visitors: for_visitors.connect_lazy_with(reading),
+        }))
     }
 
     /// A SQLite database in memory, gone when dropped. One connection reads and writes: for simulations.
@@ -207,6 +219,14 @@ impl Store {
     }
 }
 
+/// Ends a turn of a visitor's question, which goes on.
+fn end_turn() -> bool {
+    #[cfg(test)]
+    tests::TURNS.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    std::thread::yield_now();
+    true
+}
+
 async fn migrate<'c, C>(migrator: &Migrator, connection: C) -> Result<(), StoreError>
 where
     C: sqlx::Acquire<'c>,
@@ -223,10 +243,15 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures_util::FutureExt as _;
 
     use super::*;
     use crate::store::testing::TestDatabase;
+
+    /// How many turns of visitors' questions ended: a test sees at least its own.
+    pub(super) static TURNS: AtomicUsize = AtomicUsize::new(0);
 
     #[tokio::test]
     async fn visitors_take_no_connection_from_others_nor_others_from_them() {
@@ -244,5 +269,18 @@ mod tests {
             held.remove(0);
             waiting.await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_long_question_of_a_visitor_lets_others_go_first_again_and_again() {
+        let database = TestDatabase::sqlite().await;
+        let mut visitor = database.store.clone().for_visitors().read().await.unwrap();
+        let before = TURNS.load(Ordering::SeqCst);
+        let count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) \
+             SELECT count(*) FROM n";
+        let rows = visitor.all(count, vec![]).await.unwrap();
+        assert_eq!(rows[0].get::<i64>(0).unwrap(), 100_000);
+        let turns = TURNS.load(Ordering::SeqCst) - before;
+        assert!(turns >= 1_000, "{turns}");
     }
 }
