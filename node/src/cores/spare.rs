@@ -52,9 +52,17 @@ pub async fn giving_way<F: Future>(work: F) -> F::Output {
     .await
 }
 
-pub(super) fn give_way() {
+/// Lets others go first.
+pub(crate) fn give_way() {
+    #[cfg(test)]
+    GIVEN_WAY.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
     std::thread::yield_now();
 }
+
+/// How often anything gave way, for tests: they see at least what they had done.
+#[cfg(test)]
+pub(crate) static GIVEN_WAY: std::sync::atomic::AtomicUsize =
+    std::sync::atomic::AtomicUsize::new(0);
 
 /// Puts this thread behind all others: it has what they leave of the cores. Fails where the system forbids it.
 pub fn step_back() -> Result<(), thread_priority::Error> {

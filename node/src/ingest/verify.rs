@@ -7,9 +7,12 @@ use tokio::task::JoinHandle;
 
 use super::Refusal;
 use crate::content::{self, Record};
+use crate::cores::spare::give_way;
 use crate::cores::{self, Cores, Share};
 use crate::entry::{Entry, EntryError, Hash, Head, SiteId, verify_head};
-use crate::wire::{FrameError, decode_frame, decode_head, decode_record, decompressed_size};
+use crate::wire::{
+    FrameError, decode_frame, decode_frame_in_turns, decode_head, decode_record, decompressed_size,
+};
 
 /// Most entries one task verifies (2 ms), so that others have their turn.
 const CHUNK: usize = 48;
@@ -87,8 +90,11 @@ impl Checked {
     /// Decodes and checks what a frame of a peer holds. None keeps other work waiting, however much it holds.
     pub async fn of_frame(frame: Bytes, peer: &Share) -> Result<Self, FrameError> {
         let small = decompressed_size(&frame).is_none_or(|size| size <= SMALL);
-        let decode = move || decode_frame(&frame);
-        let entries = if small { decode() } else { DECODING.charged(peer, decode).await };
+        let entries = if small {
+            decode_frame(&frame)
+        } else {
+            DECODING.charged(peer, move || decode_frame_in_turns(&frame, give_way)).await
+        };
         Ok(Self::of(entries?).await)
     }
 
@@ -147,5 +153,26 @@ async fn done<T>(task: JoinHandle<T>) -> T {
         Ok(done) => done,
         // A panic in a parser is a bug; it must not pass for an acceptance, nor take the door down.
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::cores::spare::GIVEN_WAY;
+    use crate::wire::{MAX_RAW, encode_frame};
+
+    #[tokio::test]
+    async fn a_large_frame_is_decoded_in_turns() {
+        let body = Some(vec![b'x'; 1024 * 1024].into());
+        let entry = Entry { head: Bytes::new(), signature: Bytes::new(), body };
+        let frame = encode_frame(&vec![entry; 7]);
+        let before = GIVEN_WAY.load(Ordering::SeqCst);
+        let checked = Checked::of_frame(frame, &Share::default()).await.unwrap();
+        assert_eq!(checked.refused.len(), 7);
+        let given_way = GIVEN_WAY.load(Ordering::SeqCst) - before;
+        assert!(given_way >= 7 * MAX_RAW / 8 / (128 * 1024), "{given_way}");
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use lianbo_proto::bounded::count_fields;
 use lianbo_proto::v1;
 use prost::Message;
-use zstd::bulk::Decompressor;
+use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
 use super::{entry_from_proto, entry_to_proto};
 use crate::entry::{Entry, EntryError};
@@ -26,6 +26,9 @@ const LEVEL: i32 = 9;
 const SMALL: usize = 4 * 1024;
 /// The level for these: what is there twice is left out, and nothing else is done.
 const LEVEL_OF_SMALL: i32 = -5;
+
+/// Bytes that are decompressed in one turn at most: zstd's largest block.
+const TURN: usize = 128 * 1024;
 
 /// Why a frame cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,13 +68,21 @@ pub fn encode_frame_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Bytes {
 
 /// Decompresses and decodes a frame within its bounds.
 pub fn decode_frame(frame: &[u8]) -> Result<Vec<Entry>, FrameError> {
+    decode_frame_in_turns(frame, || {})
+}
+
+/// As [`decode_frame`], with `between` the turns of decompressing it: one for every 128 KiB at least.
+pub fn decode_frame_in_turns(
+    frame: &[u8],
+    between: impl FnMut(),
+) -> Result<Vec<Entry>, FrameError> {
     if frame.is_empty() {
         return Ok(Vec::new());
     }
     if frame.len() > MAX_FRAME {
         return Err(FrameError::TooLarge);
     }
-    let raw = decompress(frame).ok_or(FrameError::Compression)?;
+    let raw = decompress(frame, between).ok_or(FrameError::Compression)?;
     match count_fields(&raw, &[], MAX_ENTRIES) {
         None => return Err(FrameError::Batch),
         Some(0..=MAX_ENTRIES) => {}
@@ -95,19 +106,49 @@ pub fn decompressed_size(frame: &[u8]) -> Option<usize> {
 }
 
 /// What is in a frame, if it says that it holds no more than it may, and does.
-fn decompress(frame: &[u8]) -> Option<Bytes> {
+fn decompress(frame: &[u8], between: impl FnMut()) -> Option<Bytes> {
     thread_local! {
         // Kept, because making one costs more than what it does to a small frame.
-        static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+        static CONTEXT: RefCell<Option<DCtx<'static>>> = const { RefCell::new(None) };
     }
-    let room = decompressed_size(frame)?;
-    DECOMPRESSOR.with_borrow_mut(|kept| {
-        let decompressor = match kept {
-            Some(decompressor) => decompressor,
-            None => kept.insert(Decompressor::new().ok()?),
+    CONTEXT.with_borrow_mut(|kept| {
+        let context = match kept {
+            Some(context) => context,
+            None => kept.insert(into_one_buffer()?),
         };
-        decompressor.decompress(frame, room).ok().map(Bytes::from)
+        decompress_with(context, frame, between)
     })
+}
+
+/// A context that keeps nothing of what it decompresses: all of it is in the one buffer that it is written to.
+fn into_one_buffer() -> Option<DCtx<'static>> {
+    let mut context = DCtx::try_create()?;
+    context.set_parameter(DParameter::StableOutBuffer(true)).ok()?;
+    Some(context)
+}
+
+fn decompress_with(
+    context: &mut DCtx<'_>,
+    mut frame: &[u8],
+    mut between: impl FnMut(),
+) -> Option<Bytes> {
+    let size = decompressed_size(frame)?;
+    let mut raw = Vec::with_capacity(size);
+    let mut output = OutBuffer::around(&mut raw);
+    let head = context.init().ok()?;
+    // A block and the head of the next at a time, or all of it where that is no more.
+    let mut wanted = if size > TURN { head } else { frame.len() };
+    while wanted > 0 {
+        let (part, rest) = frame.split_at_checked(wanted)?;
+        let mut input = InBuffer::around(part);
+        wanted = context.decompress_stream(&mut output, &mut input).ok()?;
+        if input.pos() < part.len() {
+            return None;
+        }
+        frame = rest;
+        between();
+    }
+    frame.is_empty().then(|| raw.into())
 }
 
 #[cfg(test)]
@@ -127,7 +168,9 @@ mod tests {
         let mut entries = vec![entry(0), entry(3_000)];
         entries[0].body = None;
         assert_eq!(decode_frame(&encode_frame(&entries)).unwrap(), entries);
-        assert_eq!(decode_frame(b"").unwrap(), vec![]);
+        for none in [Bytes::new(), encode_frame(&[])] {
+            assert_eq!(decode_frame(&none).unwrap(), vec![]);
+        }
     }
 
     #[test]
@@ -145,6 +188,21 @@ mod tests {
         assert!(one.len() > 3_000 && both.len() < 4_500, "{} and {}", one.len(), both.len());
         assert_eq!(decode_frame(&one).unwrap(), articles[..1]);
         assert_eq!(decode_frame(&both).unwrap(), articles);
+    }
+
+    #[test]
+    fn it_is_decompressed_in_turns_and_nothing_may_follow_or_be_missing() {
+        let raw = v1::Batch { entries: vec![entry_to_proto(&entry(1024 * 1024)); 7] };
+        let raw = raw.encode_to_vec();
+        let frame = zstd::bulk::compress(&raw, 1).unwrap();
+        let mut turns = 0;
+        assert_eq!(decode_frame_in_turns(&frame, || turns += 1).unwrap().len(), 7);
+        assert!(turns >= raw.len() / TURN, "{turns}");
+        let cut = &frame[..frame.len() - 1];
+        for wrong in [cut, &[&frame[..], &[0]].concat(), &[&frame[..], &frame].concat()] {
+            assert_eq!(decode_frame(wrong), Err(FrameError::Compression));
+        }
+        assert!(decode_frame(&frame).is_ok(), "what was wrong leaves nothing behind");
     }
 
     #[test]

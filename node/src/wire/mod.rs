@@ -6,7 +6,8 @@ mod head;
 mod record;
 
 pub use frame::{
-    FrameError, MAX_FRAME, MAX_RAW, decode_frame, decompressed_size, encode_frame, encode_frame_of,
+    FrameError, MAX_FRAME, MAX_RAW, decode_frame, decode_frame_in_turns, decompressed_size,
+    encode_frame, encode_frame_of,
 };
 pub use harvest::{MAX_HTML, told_from_proto, told_to_proto};
 pub use head::{
