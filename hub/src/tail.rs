@@ -20,7 +20,7 @@ use tracing::warn;
 use crate::alike::{Alike, Class, Page};
 
 /// Bytes of memory the tail's segments take.
-const BUDGET: usize = 16 * 1024 * 1024;
+const BUDGET: usize = 8 * 1024 * 1024;
 /// Bytes of one segment, before compression.
 const SEGMENT: usize = 1024 * 1024;
 

@@ -69,7 +69,9 @@ impl Ground {
         let mut hub = Program::new(HUB, folder.path().join("hub"))
             .set("LIANBO_METRICS__ADDRESS", "127.0.0.1:0")
             // As the units in deploy/ do.
-            .set("MALLOC_ARENA_MAX", "2");
+            .set("MALLOC_ARENA_MAX", "2")
+            .set("MALLOC_MMAP_THRESHOLD_", "1048576")
+            .set("MALLOC_TRIM_THRESHOLD_", "1048576");
         for network in ["INTERNAL", "ORGANIZATION", "PUBLIC"] {
             for what in ["GRPC", "PAGES"] {
                 hub = hub.set(&format!("LIANBO_LISTEN__{network}__{what}"), "127.0.0.1:0");
