@@ -23,6 +23,8 @@ use tokio_rustls::client::TlsStream;
 
 /// Bytes of the largest page.
 const BIG: usize = 900_000;
+/// How a hub is run: its `Environment=` lines are the hub's here too.
+const UNIT: &str = include_str!("../../../deploy/systemd/lianbo-hub.service");
 /// How long an attacker waits for what a hub has to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -67,11 +69,12 @@ impl Ground {
     pub(super) async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut hub = Program::new(HUB, folder.path().join("hub"))
-            .set("LIANBO_METRICS__ADDRESS", "127.0.0.1:0")
-            // As the units in deploy/ do.
-            .set("MALLOC_ARENA_MAX", "2")
-            .set("MALLOC_MMAP_THRESHOLD_", "1048576")
-            .set("MALLOC_TRIM_THRESHOLD_", "1048576");
+            .set("LIANBO_METRICS__ADDRESS", "127.0.0.1:0");
+        let settings = UNIT.lines().filter_map(|line| line.strip_prefix("Environment="));
+        for setting in settings.flat_map(str::split_whitespace) {
+            let (name, value) = setting.split_once('=').unwrap();
+            hub = hub.set(name, value);
+        }
         for network in ["INTERNAL", "ORGANIZATION", "PUBLIC"] {
             for what in ["GRPC", "PAGES"] {
                 hub = hub.set(&format!("LIANBO_LISTEN__{network}__{what}"), "127.0.0.1:0");
