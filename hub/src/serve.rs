@@ -14,7 +14,7 @@ use lianbo_node::link::tls::{Acceptor, Connections, Limits, certified_key, incom
 use lianbo_node::ops;
 use lianbo_node::scope::Scope;
 use lianbo_node::store::{Store, StoreError};
-use lianbo_node::web::{self, Views, WebContext};
+use lianbo_node::web::{self, Bounds, Views, WebContext};
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -145,13 +145,13 @@ pub async fn start(site: Site, config: &HubConfig) -> anyhow::Result<Running> {
                 units: true,
                 url: known_as(wanted),
             };
-            visitors.serve(&site, listener, web::router(context))?;
+            visitors.serve(&site, listener, web::router(context), Bounds::PAGES)?;
         }
         listening.push(network);
     }
     let listener = bind(config.metrics.address).await?;
     let metrics = listener.local_addr()?;
-    visitors.serve(&site, listener, ops::router(&site)?)?;
+    visitors.serve(&site, listener, ops::router(&site)?, Bounds::FIGURES)?;
     let figures = figures::run(hub.clone());
     site.tasks.spawn(figures);
     let registry = Registry::new(site.store.clone());

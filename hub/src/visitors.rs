@@ -4,8 +4,9 @@
 use std::io;
 
 use axum::Router;
+use lianbo_node::cores;
 use lianbo_node::lifecycle::Site;
-use lianbo_node::{cores, web};
+use lianbo_node::web::{self, Bounds};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tracing::error;
@@ -26,12 +27,13 @@ impl Visitors {
         site: &Site,
         listener: TcpListener,
         router: Router,
+        bounds: Bounds,
     ) -> io::Result<()> {
         let (stop, listener) = (site.stop.clone().cancelled_owned(), listener.into_std()?);
-        let serving = async {
+        let serving = async move {
             // It belongs to the threads that it is made on.
             match TcpListener::from_std(listener) {
-                Ok(listener) => web::serve(listener, router, stop).await,
+                Ok(listener) => web::serve(listener, router, bounds, stop).await,
                 Err(error) => error!(%error, "visitors are not served"),
             }
         };

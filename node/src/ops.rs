@@ -8,14 +8,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::lifecycle::Site;
-use crate::web;
+use crate::web::{self, Bounds};
 
 /// The recorder is the process's: several sites in one process (tests) share it.
 static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
 /// Serves `/live`, `/ready` and `/metrics` of a site until it stops.
 pub fn serve(site: &Site, listener: TcpListener) -> anyhow::Result<()> {
-    site.tasks.spawn(web::serve(listener, router(site)?, site.stop.clone().cancelled_owned()));
+    let stop = site.stop.clone().cancelled_owned();
+    site.tasks.spawn(web::serve(listener, router(site)?, Bounds::FIGURES, stop));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::config::{NodeConfig, database_address, host};
 use crate::entry::SiteId;
 use crate::lifecycle::{self, Site};
 use crate::link::{Drained, FilesPolicy, Uplink};
-use crate::web::{self, Views, WebContext};
+use crate::web::{self, Bounds, Views, WebContext};
 use crate::{duties, ops};
 
 /// A node that serves.
@@ -86,7 +86,8 @@ pub async fn start(site: Site, config: &NodeConfig) -> anyhow::Result<Running> {
         url: config.pages.url.as_ref().map(|url| url.as_str().to_owned()),
     };
     let stop = site.stop.clone();
-    site.tasks.spawn(web::serve(pages, web::router(context), stop.clone().cancelled_owned()));
+    let stopped = stop.clone().cancelled_owned();
+    site.tasks.spawn(web::serve(pages, web::router(context), Bounds::PAGES, stopped));
     ops::serve(&site, metrics)?;
     let receipts = duties::run(
         site.store.clone(),

@@ -40,7 +40,7 @@ pub use pictures::pictures;
 pub use plain::plain_text;
 pub use range::{Wanted, parse_range};
 pub use render::render;
-pub use serve::serve;
+pub use serve::{Bounds, serve};
 pub use views::Views;
 
 use std::sync::Arc;

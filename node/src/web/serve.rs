@@ -18,12 +18,8 @@ use tracing::{debug, warn};
 
 use crate::cores::spare::giving_way;
 
-/// Open connections; further ones wait in the system's queue.
-const MAX_CONNECTIONS: usize = 1_024;
 /// Of one address, or one /64 of IPv6. A reverse proxy on this machine speaks for everybody and is not bound.
 const MAX_PER_ADDRESS: usize = 128;
-/// For the first byte to come, and for a request's head to come from then on or since the answer before.
-const HEAD_WITHIN: Duration = Duration::from_secs(15);
 /// Headers of a request, and the bytes they may take.
 const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 16 * 1024;
@@ -36,22 +32,34 @@ const GRACE: Duration = Duration::from_secs(5);
 /// After a failed accept: out of descriptors, as a rule.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `stop`; then takes no more, lets what is under way finish for 5 s, and cuts the rest.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
-    serve_within(listener, router, stop, HEAD_WITHIN).await;
+/// What a listener allows; `..Bounds::PAGES` for those that differ.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Open connections, some 16 KB each; further ones wait in the system's queue.
+    pub connections: usize,
+    /// For the first byte to come, and for a request's head to come from then on or since the answer before.
+    pub head_within: Duration,
 }
 
-/// As [`serve`], with another bound on a request's head.
-pub(super) async fn serve_within(
+impl Bounds {
+    /// For everybody who reads pages.
+    pub const PAGES: Self = Self { connections: 1_024, head_within: Duration::from_secs(15) };
+    /// For the few programs that watch over this one.
+    pub const FIGURES: Self = Self { connections: 64, ..Self::PAGES };
+}
+
+/// Serves `router` until `stop`; then takes no more, lets what is under way finish for 5 s, and cuts the rest.
+pub async fn serve(
     listener: TcpListener,
     router: Router,
+    bounds: Bounds,
     stop: impl Future<Output = ()>,
-    head_within: Duration,
 ) {
+    let Bounds { connections, head_within } = bounds;
     let mut stop = std::pin::pin!(stop);
     let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
+    let seats = Arc::new(Semaphore::new(connections));
     let connections = TaskTracker::new();
-    let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let guests = Guests::default();
     let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
     server

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lianbo_node::web::Bounds;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -261,17 +262,22 @@ async fn unread(ground: Arc<Ground>) -> Seen {
     .await
 }
 
+/// At the figures' port, twice as many as there are places for: the others wait.
 async fn idle(ground: Arc<Ground>) -> Seen {
     let mut held = Vec::new();
-    let mut seen = Vec::new();
-    for to in [ground.pages, ground.metrics] {
-        for _ in 0..ground.size(900, 1_000) {
+    let readers = ground.size(900, 1_000);
+    let watchers = Bounds::FIGURES.connections;
+    for (to, crowd, served) in
+        [(ground.pages, readers, readers), (ground.metrics, 2 * watchers, watchers)]
+    {
+        for index in 0..crowd {
             let mut tcp = TcpStream::connect(to).await.unwrap();
             tcp.write_all(&get("/live", "")).await.unwrap();
-            held.push(tcp);
+            held.push((tcp, index < served));
         }
     }
-    for tcp in &mut held {
+    let mut seen = Vec::new();
+    for (tcp, _) in held.iter_mut().filter(|(_, served)| *served) {
         let mut answer = [0; 64];
         let read = tokio::time::timeout(PATIENCE, tcp.read(&mut answer)).await;
         seen.push(if matches!(read, Ok(Ok(1..))) { "held" } else { "not served" }.to_owned());
