@@ -23,9 +23,9 @@ static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 #[cfg(feature = "postgres")]
 const APPEND_LOCK: i64 = 0x6c69_616e_626f;
 
-/// What SQLite's writer may keep of the database in memory while it writes: 16 MB. With its own 2 MB, batches of some
+/// What SQLite's writer may keep of the database in memory while it writes: 8 MB. With its own 2 MB, batches of some
 /// thousand entries write and read again the pages they touch. [`Store::rest`] hands it back.
-const WRITER_CACHE: &str = "-16000";
+const WRITER_CACHE: &str = "-8000";
 /// Pages in the write-ahead log, 16 MB, before they are moved to their places. After SQLite's own 1,000, each such batch
 /// would move the pages that the next one touches again.
 const WAL_PAGES: &str = "4000";
