@@ -18,8 +18,6 @@ use tracing::{debug, warn};
 
 use crate::cores::spare::giving_way;
 
-/// Of one address, or one /64 of IPv6. A reverse proxy on this machine speaks for everybody and is not bound.
-const MAX_PER_ADDRESS: usize = 128;
 /// Headers of a request, and the bytes they may take.
 const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 16 * 1024;
@@ -37,15 +35,18 @@ const BREATH: Duration = Duration::from_millis(100);
 pub struct Bounds {
     /// Open connections, some 16 KB each; further ones wait in the system's queue.
     pub connections: usize,
+    /// Of these, of one address, or one /64 of IPv6. A reverse proxy on this machine speaks for everybody and is not bound.
+    pub per_address: usize,
     /// For the first byte to come, and for a request's head to come from then on or since the answer before.
     pub head_within: Duration,
 }
 
 impl Bounds {
     /// For everybody who reads pages.
-    pub const PAGES: Self = Self { connections: 1_024, head_within: Duration::from_secs(15) };
+    pub const PAGES: Self =
+        Self { connections: 1_024, per_address: 128, head_within: Duration::from_secs(15) };
     /// For the few programs that watch over this one.
-    pub const FIGURES: Self = Self { connections: 64, ..Self::PAGES };
+    pub const FIGURES: Self = Self { connections: 64, per_address: 8, ..Self::PAGES };
 }
 
 /// Serves `router` until `stop`; then takes no more, lets what is under way finish for 5 s, and cuts the rest.
@@ -55,17 +56,16 @@ pub async fn serve(
     bounds: Bounds,
     stop: impl Future<Output = ()>,
 ) {
-    let Bounds { connections, head_within } = bounds;
     let mut stop = std::pin::pin!(stop);
     let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
-    let seats = Arc::new(Semaphore::new(connections));
+    let seats = Arc::new(Semaphore::new(bounds.connections));
     let connections = TaskTracker::new();
     let guests = Guests::default();
     let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
     server
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(head_within)
+        .header_read_timeout(bounds.head_within)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD);
     let server = Arc::new(server);
@@ -81,7 +81,7 @@ pub async fn serve(
         };
         match (seat, accepted) {
             (Some(seat), Ok((stream, peer))) => {
-                let Some(guest) = guests.enter(peer.ip()) else {
+                let Some(guest) = guests.enter(peer.ip(), bounds.per_address) else {
                     debug!("one address holds too many connections; closed a further one");
                     continue;
                 };
@@ -92,7 +92,7 @@ pub async fn serve(
                     continue;
                 }
                 connections.spawn(giving_way(async move {
-                    if speaks(&stream, head_within, &soft).await {
+                    if speaks(&stream, bounds.head_within, &soft).await {
                         // What serves a visitor takes room: not before there is something to serve.
                         Box::pin(connection(stream, server, router, soft, hard)).await;
                     }
@@ -166,8 +166,8 @@ struct Guest {
 }
 
 impl Guests {
-    /// `None` if the address holds its share already.
-    fn enter(&self, address: IpAddr) -> Option<Guest> {
+    /// `None` if the address holds so many already.
+    fn enter(&self, address: IpAddr, most: usize) -> Option<Guest> {
         let address = address.to_canonical();
         if address.is_loopback() {
             return Some(Guest { guests: self.clone(), address: None });
@@ -178,7 +178,7 @@ impl Guests {
         };
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_default();
-        if *count >= MAX_PER_ADDRESS {
+        if *count >= most {
             return None;
         }
         *count += 1;
@@ -197,5 +197,30 @@ impl Drop for Guest {
                 counts.remove(&address);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_or_its_network_of_ipv6_holds_so_many_and_this_machine_any_number() {
+        let guests = Guests::default();
+        let enter = |address: &str| guests.enter(address.parse().unwrap(), 2);
+        let here = ["127.0.0.1"; 3].map(enter);
+        assert!(here.iter().all(Option::is_some));
+        for [first, second, third, other] in [
+            ["192.0.2.1", "192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"],
+            ["2001:db8::1", "2001:db8::2", "2001:db8::ffff:0:0:3", "2001:db8:0:1::1"],
+        ] {
+            let held = [first, second].map(enter);
+            assert!(held.iter().all(Option::is_some));
+            assert!(enter(third).is_none() && enter(other).is_some());
+            drop(held);
+            assert!(enter(third).is_some());
+        }
+        drop(here);
+        assert!(guests.0.lock().unwrap().is_empty(), "who left is forgotten");
     }
 }

@@ -262,27 +262,39 @@ async fn unread(ground: Arc<Ground>) -> Seen {
     .await
 }
 
-/// At the figures' port, twice as many as there are places for: the others wait.
+/// At the figures' port, twice as many as there are places for: half of them wait until the others are gone.
 async fn idle(ground: Arc<Ground>) -> Seen {
+    let places = Bounds::FIGURES.connections;
+    let mut readers = crowd(ground.pages, ground.size(900, 1_000)).await;
+    let mut watchers = crowd(ground.metrics, places).await;
+    let mut waiting = crowd(ground.metrics, places).await;
+    let mut seen = answered(&mut readers).await;
+    seen.extend(answered(&mut watchers).await);
+    drop(watchers);
+    seen.extend(answered(&mut waiting).await);
+    tally(seen)
+}
+
+/// Connections that have asked for little.
+async fn crowd(to: SocketAddr, size: usize) -> Vec<TcpStream> {
     let mut held = Vec::new();
-    let readers = ground.size(900, 1_000);
-    let watchers = Bounds::FIGURES.connections;
-    for (to, crowd, served) in
-        [(ground.pages, readers, readers), (ground.metrics, 2 * watchers, watchers)]
-    {
-        for index in 0..crowd {
-            let mut tcp = TcpStream::connect(to).await.unwrap();
-            tcp.write_all(&get("/live", "")).await.unwrap();
-            held.push((tcp, index < served));
-        }
+    for _ in 0..size {
+        let mut tcp = TcpStream::connect(to).await.unwrap();
+        tcp.write_all(&get("/live", "")).await.unwrap();
+        held.push(tcp);
     }
+    held
+}
+
+/// What became of each.
+async fn answered(held: &mut [TcpStream]) -> Vec<String> {
     let mut seen = Vec::new();
-    for (tcp, _) in held.iter_mut().filter(|(_, served)| *served) {
+    for tcp in held {
         let mut answer = [0; 64];
         let read = tokio::time::timeout(PATIENCE, tcp.read(&mut answer)).await;
         seen.push(if matches!(read, Ok(Ok(1..))) { "held" } else { "not served" }.to_owned());
     }
-    tally(seen)
+    seen
 }
 
 async fn gzip_body(ground: Arc<Ground>) -> Seen {
