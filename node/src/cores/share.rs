@@ -159,7 +159,7 @@ impl Share {
     }
 
     /// Whether the peer's work is not to be done among that of others.
-    fn apart(&self, now: Instant) -> bool {
+    pub(crate) fn apart(&self, now: Instant) -> bool {
         self.clock().apart.is_some_and(|until| now < until)
     }
 

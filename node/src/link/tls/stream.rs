@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -25,6 +25,9 @@ const ANONYMOUS_FOR: Duration = Duration::from_mins(2);
 /// write is one answer, as a rule.
 const READ: usize = 96;
 const WRITE: usize = 8;
+/// Most that one read gives of a peer whose work is done apart: a hundred of the smallest frames. Who wakes beside a turn may
+/// have to wait until it ends, although it goes first.
+const PART: usize = 1024;
 
 /// Who is at the other end; found in the extensions of every request.
 #[derive(Clone, Debug)]
@@ -101,6 +104,16 @@ impl ServerStream {
         Ok(Self { tls, peer, drained: false, leaves, registration })
     }
 
+    /// Reads, but no more than a part.
+    fn poll_part(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let most = buf.remaining().min(PART);
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
+        ready!(Pin::new(&mut self.tls).poll_read(cx, &mut part))?;
+        let read = part.filled().len();
+        buf.advance(read);
+        Poll::Ready(Ok(()))
+    }
+
     /// Who is at the other end.
     pub fn peer(&self) -> &PeerInfo {
         &self.peer
@@ -129,7 +142,11 @@ impl AsyncRead for ServerStream {
             ready!(self.tls.get_ref().0.poll_read_ready(cx))?;
         }
         ready!(poll_spend(cx, READ));
-        let read = Pin::new(&mut self.tls).poll_read(cx, buf);
+        let read = if self.peer.share.apart(Instant::now()) {
+            self.poll_part(cx, buf)
+        } else {
+            Pin::new(&mut self.tls).poll_read(cx, buf)
+        };
         self.drained = read.is_pending();
         read
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use rustls::ClientConfig;
@@ -290,6 +290,30 @@ async fn looking_for_what_has_not_come_costs_no_turn() {
     .await;
     client.write_all(&[7]).await.unwrap();
     assert_eq!(server.read_u8().await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_peer_whose_work_is_done_apart_is_read_in_small_parts_and_nothing_of_it_is_lost() {
+    let ca = TestCa::new("county");
+    let (listener, addr, acceptor, connections) = listen(&ca, Limits::default()).await;
+    let mut incoming = pin!(incoming(listener, acceptor, connections, CancellationToken::new()));
+    let pki = ca.site(SITE, NOW - DAY, NOW + DAY);
+    let (server, client) = tokio::join!(incoming.next(), dial(addr, joined(&pki, clock(NOW))));
+    let (mut server, mut client) = (server.unwrap().unwrap(), client.unwrap());
+    let said: Vec<u8> = (0..=u8::MAX).cycle().take(10_000).collect();
+    client.write_all(&said).await.unwrap();
+    let mut read = vec![0; 4_000];
+    assert_eq!(server.read(&mut read).await.unwrap(), 4_000);
+    for _ in 0..3 {
+        server.peer().share.charge(Duration::from_secs(1), Instant::now());
+    }
+    read.resize(said.len(), 0);
+    let (mut at, mut most) = (4_000, 0);
+    while at < said.len() {
+        let part = server.read(&mut read[at..]).await.unwrap();
+        (at, most) = (at + part, most.max(part));
+    }
+    assert_eq!((most, read), (1_024, said));
 }
 
 #[tokio::test]
