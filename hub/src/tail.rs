@@ -39,11 +39,13 @@ struct Segment {
     bytes: usize,
     direct: bool,
     authors: Box<[SiteId]>,
+    lanes: Box<[Lane]>,
 }
 
 impl Segment {
     fn new(after: i64, end: End, items: Vec<Item>) -> Self {
         let authors: BTreeSet<SiteId> = items.iter().map(|item| item.log.site).collect();
+        let lanes: BTreeSet<Lane> = items.iter().map(|item| item.log.lane).collect();
         let of_items: usize = items.iter().map(Item::memory).sum();
         Self {
             after,
@@ -51,6 +53,7 @@ impl Segment {
             bytes: size_of::<Self>() + of_items + size_of::<SiteId>() * authors.len(),
             direct: items.iter().any(|item| item.log.audience.addressee.is_some()),
             authors: authors.into_iter().collect(),
+            lanes: lanes.into_iter().collect(),
             items: items.into(),
         }
     }
@@ -147,6 +150,9 @@ impl Tail {
     ) -> Option<Page> {
         let segment = self.segment(after).filter(|it| it.end.position <= upto)?;
         let encoded = || (encode(segment.items.iter(), filter), segment.end);
+        if !segment.lanes.contains(&filter.lane) {
+            return Some((None, segment.end));
+        }
         if segment.concerns(filter) {
             return Some(encoded());
         }
@@ -319,6 +325,8 @@ mod tests {
         assert_eq!(page(1), Some(None), "the author has it");
         let reader = filter(2);
         assert!(tail.page(&reader, &Class::of(&reader), 0, 0).is_none(), "it goes beyond");
+        let of_other_lane = Filter { lane: Lane::Control, ..filter(2) };
+        assert_eq!(tail.page(&of_other_lane, &Class::of(&of_other_lane), 0, 1).unwrap().0, None);
         *tail.segments() = Segments::default();
         assert_eq!(page(2), None);
     }

@@ -90,14 +90,16 @@ impl<S: Said> Follower<S> {
             if room && self.on_the_way.sent.is_empty() {
                 self.note_caught_up();
             }
-            // One thing to wait for beside what it says: a thousand wait here, and wake at a time.
+            // One thing to wait for beside what it says: a thousand wait here, and wake at a time, most of them for what is
+            // new. Who is woken looks for that first; it is seen to above before anything else is waited for.
             tokio::select! {
+                biased;
+                changed = self.tail.changed() => if changed.is_err() {
+                    return Ok(None);
+                },
                 request = self.said.next() => match request.transpose()? {
                     Some(request) => self.acknowledge(request)?,
                     None => return Ok(None),
-                },
-                changed = self.tail.changed() => if changed.is_err() {
-                    return Ok(None);
                 },
             }
         }
