@@ -84,8 +84,7 @@ impl Service {
             let goes_on = next.is_ok().then_some(follower);
             Some((next, goes_on))
         });
-        // hyper asks again after each piece without anything new: looked at is only what was woken.
-        Ok(stream::select_all([stream.boxed()]).boxed())
+        Ok(stream.boxed())
     }
 
     async fn follower<S: Said>(

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, ready};
 use axum::body::HttpBody;
 use axum::http::HeaderMap;
 use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use futures_util::stream::{SelectAll, select_all};
 use hyper::body::Frame;
 use lianbo_proto::v1;
 use prost::Message;
@@ -25,8 +27,8 @@ const FRAME_TAG: u32 = 2;
 
 /// The body: batches, then the status in the trailers.
 pub(crate) struct Batches {
-    /// `None` after its end.
-    source: Option<FollowStream>,
+    /// `None` after its end. Looked at only when it was woken: hyper asks once more after each piece.
+    source: Option<SelectAll<FollowStream>>,
     /// The shared part of a message whose wrapping has gone out.
     rest: Option<Bytes>,
 }
@@ -34,7 +36,7 @@ pub(crate) struct Batches {
 impl Batches {
     /// What a follower gets.
     pub(crate) fn new(source: FollowStream) -> Self {
-        Self { source: Some(source), rest: None }
+        Self { source: Some(select_all([source])), rest: None }
     }
 }
 
@@ -50,7 +52,7 @@ impl HttpBody for Batches {
             return Poll::Ready(Some(Ok(Frame::data(rest))));
         }
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
-        let frame = match ready!(source.as_mut().poll_next(cx)) {
+        let frame = match ready!(source.poll_next_unpin(cx)) {
             Some(Ok(batch)) => {
                 let (first, rest) = encode(&batch);
                 self.rest = rest;
@@ -105,6 +107,11 @@ fn encode(batch: &v1::FollowResponse) -> (Bytes, Option<Bytes>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::task::Waker;
+
+    use futures_util::stream;
+
     use super::*;
 
     fn batch(frame: Vec<u8>, cursor: usize) -> v1::FollowResponse {
@@ -134,11 +141,28 @@ mod tests {
     }
 
     #[test]
+    fn a_source_is_looked_at_when_it_was_woken_however_often_it_is_asked_for() {
+        let looks = Arc::<Mutex<Vec<Waker>>>::default();
+        let seen = looks.clone();
+        let source = stream::poll_fn(move |cx| {
+            seen.lock().unwrap().push(cx.waker().clone());
+            Poll::Pending
+        });
+        let mut body = Batches::new(Box::pin(source));
+        let mut ask = || Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+        assert!(ask().is_pending() && ask().is_pending());
+        assert_eq!(looks.lock().unwrap().len(), 1);
+        looks.lock().unwrap()[0].wake_by_ref();
+        assert!(ask().is_pending() && ask().is_pending());
+        assert_eq!(looks.lock().unwrap().len(), 2);
+    }
+
+    #[test]
     fn a_status_is_the_last_word() {
         let gone = Status::aborted("call Hello");
-        let source = futures_util::stream::iter([Ok(batch(vec![1], 0)), Err(gone)]);
+        let source = stream::iter([Ok(batch(vec![1], 0)), Err(gone)]);
         let mut body = Batches::new(Box::pin(source));
-        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut cx = Context::from_waker(Waker::noop());
         let mut next = || match Pin::new(&mut body).poll_frame(&mut cx) {
             Poll::Ready(frame) => frame.map(|frame| frame.unwrap()),
             Poll::Pending => panic!("nothing to wait for"),

@@ -90,8 +90,8 @@ impl<S: Said> Follower<S> {
             if room && self.on_the_way.sent.is_empty() {
                 self.note_caught_up();
             }
-            // One thing to wait for beside what it says: a thousand wait here, and wake at a time, most of them for what is
-            // new. Who is woken looks for that first; it is seen to above before anything else is waited for.
+            // One thing to wait for beside what it says: a thousand wait here, and wake at a time for what is new. That is
+            // looked for first; it was marked as seen above, so what the follower says has its turn.
             tokio::select! {
                 biased;
                 changed = self.tail.changed() => if changed.is_err() {
