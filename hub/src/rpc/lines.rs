@@ -28,9 +28,9 @@ const STREAMS: u32 = 32;
 const STRANGERS_STREAMS: u32 = 4;
 /// How long a call with one question may take, its message and its answer together; a stream until it has begun.
 const CALL_WITHIN: Duration = Duration::from_mins(10);
-/// Streams that a caller opened and reset before they were looked at; more end the connection. A node has fewer calls, and
-/// whoever opens and resets without end has more of them in one read, however small a part that is.
-const RESETS: usize = 8;
+/// Streams that a caller opened and reset before they were looked at; more end the connection. A node opens a call to
+/// have its answer; whoever opens and resets without end has more of them in one read, however small a part that is.
+const RESETS: usize = 4;
 /// Bytes of the headers of a call.
 const MAX_HEADERS: u32 = 16 * 1024;
 /// Bytes a caller may send ahead, on one stream and on all together.

@@ -25,9 +25,9 @@ const ANONYMOUS_FOR: Duration = Duration::from_mins(2);
 /// write is one answer, as a rule.
 const READ: usize = 96;
 const WRITE: usize = 8;
-/// Most that one read gives of a peer whose work is done apart: some two hundred of the smallest frames. Who wakes beside a
-/// turn may have to wait until it ends, although it goes first.
-const PART: usize = 2048;
+/// Most that one read gives of a peer whose work is done apart: a hundred of the smallest frames. Who wakes beside a turn
+/// may have to wait until it ends, although it goes first.
+const PART: usize = 1024;
 
 /// Who is at the other end; found in the extensions of every request.
 #[derive(Clone, Debug)]

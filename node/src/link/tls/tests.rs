@@ -313,7 +313,7 @@ async fn a_peer_whose_work_is_done_apart_is_read_in_small_parts_and_nothing_of_i
         let part = server.read(&mut read[at..]).await.unwrap();
         (at, most) = (at + part, most.max(part));
     }
-    assert_eq!((most, read), (2_048, said));
+    assert_eq!((most, read), (1_024, said));
 }
 
 #[tokio::test]
