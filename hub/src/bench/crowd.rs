@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use lianbo_node::cores;
 use lianbo_node::entry::SiteId;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet, LocalSet};
@@ -27,8 +27,8 @@ const QUIET: Duration = Duration::from_millis(50);
 /// How long one article may take to be with all.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Followers at work, until dropped: on each core as many. Were one thread to decode what comes for all of them, how fast
-/// it does would be what is measured.
+/// Followers at work, until dropped: on each core as many, which stay there. Were one thread to decode what comes for all of
+/// them, how fast it does would be what is measured; were all of them on one core, how soon the system notices.
 #[derive(Debug)]
 pub(super) struct Crowd {
     threads: Vec<Followers>,
@@ -73,11 +73,14 @@ impl Crowd {
     /// Connects these members; returns once each has what there is.
     pub(super) async fn gather(plan: Plan, mut members: Vec<Member>) -> anyhow::Result<Self> {
         let (batches, ack) = (Arc::<AtomicU64>::default(), plan.ack);
-        let each = members.len().div_ceil(cores::count());
+        let cores = cores()?;
+        let each = members.len().div_ceil(cores.len());
         let mut gathering = JoinSet::new();
-        while !members.is_empty() {
+        for core in cores {
             let part = members.split_off(members.len().saturating_sub(each));
-            gathering.spawn(Followers::gather(plan.clone(), part, batches.clone()));
+            if !part.is_empty() {
+                gathering.spawn(Followers::gather(plan.clone(), part, core, batches.clone()));
+            }
         }
         let mut threads = Vec::new();
         while let Some(gathered) = gathering.join_next().await {
@@ -119,12 +122,14 @@ impl Followers {
     async fn gather(
         plan: Plan,
         members: Vec<Member>,
+        core: CpuSet,
         batches: Arc<AtomicU64>,
     ) -> anyhow::Result<Self> {
         let (told, receipts) = unbounded_channel();
         let (connected, all_connected) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = tokio::task::spawn_blocking(move || {
+            sched_setaffinity(None, &core).context("followers cannot stay on their core")?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let following = follow(plan, members, told, batches, connected);
             LocalSet::new().block_on(&runtime, async {
@@ -148,6 +153,17 @@ impl Followers {
         (&mut self.thread).await??;
         anyhow::bail!("the followers ended")
     }
+}
+
+/// Each core that this process may use.
+fn cores() -> anyhow::Result<Vec<CpuSet>> {
+    let all = sched_getaffinity(None)?;
+    let only = |core| {
+        let mut only = CpuSet::new();
+        only.set(core);
+        only
+    };
+    Ok((0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core)).map(only).collect())
 }
 
 /// Runs in the thread of the followers, until one of them ends.
