@@ -50,7 +50,10 @@ impl Segment {
         Self {
             after,
             end,
-            bytes: size_of::<Self>() + of_items + size_of::<SiteId>() * authors.len(),
+            bytes: size_of::<Self>()
+                + of_items
+                + size_of::<SiteId>() * authors.len()
+                + size_of::<Lane>() * lanes.len(),
             direct: items.iter().any(|item| item.log.audience.addressee.is_some()),
             authors: authors.into_iter().collect(),
             lanes: lanes.into_iter().collect(),

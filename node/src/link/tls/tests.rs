@@ -228,6 +228,16 @@ async fn dial(
     TlsConnector::from(Arc::new(config)).connect(name(HUB), tcp).await
 }
 
+/// Both ends of a site's connection.
+async fn taken_in() -> (ServerStream, tokio_rustls::client::TlsStream<TcpStream>) {
+    let ca = TestCa::new("county");
+    let (listener, addr, acceptor, connections) = listen(&ca, Limits::default()).await;
+    let mut incoming = pin!(incoming(listener, acceptor, connections, CancellationToken::new()));
+    let pki = ca.site(SITE, NOW - DAY, NOW + DAY);
+    let (server, client) = tokio::join!(incoming.next(), dial(addr, joined(&pki, clock(NOW))));
+    (server.unwrap().unwrap(), client.unwrap())
+}
+
 #[tokio::test]
 async fn a_silent_caller_holds_up_nobody_and_is_dropped_in_the_end() {
     let ca = TestCa::new("county");
@@ -273,12 +283,7 @@ async fn many_who_call_at_once_are_not_taken_in_within_one_turn() {
 
 #[tokio::test]
 async fn looking_for_what_has_not_come_costs_no_turn() {
-    let ca = TestCa::new("county");
-    let (listener, addr, acceptor, connections) = listen(&ca, Limits::default()).await;
-    let mut incoming = pin!(incoming(listener, acceptor, connections, CancellationToken::new()));
-    let pki = ca.site(SITE, NOW - DAY, NOW + DAY);
-    let (server, client) = tokio::join!(incoming.next(), dial(addr, joined(&pki, clock(NOW))));
-    let (mut server, mut client) = (server.unwrap().unwrap(), client.unwrap());
+    let (mut server, mut client) = taken_in().await;
     poll_fn(|cx| {
         for _ in 0..10 {
             let mut byte = [0];
@@ -294,12 +299,7 @@ async fn looking_for_what_has_not_come_costs_no_turn() {
 
 #[tokio::test]
 async fn a_peer_whose_work_is_done_apart_is_read_in_small_parts_and_nothing_of_it_is_lost() {
-    let ca = TestCa::new("county");
-    let (listener, addr, acceptor, connections) = listen(&ca, Limits::default()).await;
-    let mut incoming = pin!(incoming(listener, acceptor, connections, CancellationToken::new()));
-    let pki = ca.site(SITE, NOW - DAY, NOW + DAY);
-    let (server, client) = tokio::join!(incoming.next(), dial(addr, joined(&pki, clock(NOW))));
-    let (mut server, mut client) = (server.unwrap().unwrap(), client.unwrap());
+    let (mut server, mut client) = taken_in().await;
     let said: Vec<u8> = (0..=u8::MAX).cycle().take(10_000).collect();
     client.write_all(&said).await.unwrap();
     let mut read = vec![0; 4_000];
