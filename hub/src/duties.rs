@@ -22,7 +22,7 @@ use crate::hub::Hub;
 const MAX_UNSEEN: i64 = MAX_SIGHTINGS as i64;
 
 /// Sightings wait so long for further ones: each record goes to every site there is, and after the articles.
-pub(crate) const GATHER: Duration = Duration::from_secs(1);
+const GATHER: Duration = Duration::from_secs(5);
 
 /// Does the duties whenever the journal has grown, until the hub stops.
 pub(crate) async fn run(hub: &Hub) {

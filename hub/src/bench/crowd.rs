@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -18,12 +16,9 @@ use tokio::task::{JoinHandle, JoinSet, LocalSet};
 
 use super::county::Member;
 use super::follower::Follower;
-use crate::duties::GATHER;
 
 /// How many of a thread connect at a time.
 const CONNECTING: usize = 16;
-/// How late the last word may be.
-const QUIET: Duration = Duration::from_millis(50);
 /// How long one article may take to be with all.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -32,8 +27,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(super) struct Crowd {
     threads: Vec<Followers>,
-    batches: Arc<AtomicU64>,
-    ack: Duration,
 }
 
 /// Those in one thread.
@@ -54,8 +47,6 @@ pub(super) struct Plan {
     pub(super) at: SocketAddr,
     /// Heads of the entries whose receipt is noted, in the order in which they come.
     pub(super) awaited: Vec<Bytes>,
-    /// How long after a receipt it is acknowledged.
-    pub(super) ack: Duration,
 }
 
 /// What the followers of a thread share.
@@ -66,27 +57,25 @@ struct Shared {
     /// Receipts of the entry that is awaited now.
     present: RefCell<Vec<Instant>>,
     told: UnboundedSender<Vec<Instant>>,
-    batches: Arc<AtomicU64>,
 }
 
 impl Crowd {
     /// Connects these members; returns once each has what there is.
     pub(super) async fn gather(plan: Plan, mut members: Vec<Member>) -> anyhow::Result<Self> {
-        let (batches, ack) = (Arc::<AtomicU64>::default(), plan.ack);
         let cores = cores()?;
         let each = members.len().div_ceil(cores.len());
         let mut gathering = JoinSet::new();
         for core in cores {
             let part = members.split_off(members.len().saturating_sub(each));
             if !part.is_empty() {
-                gathering.spawn(Followers::gather(plan.clone(), part, core, batches.clone()));
+                gathering.spawn(Followers::gather(plan.clone(), part, core));
             }
         }
         let mut threads = Vec::new();
         while let Some(gathered) = gathering.join_next().await {
             threads.push(gathered??);
         }
-        Ok(Self { threads, batches, ack })
+        Ok(Self { threads })
     }
 
     /// When each follower got the next of the awaited entries.
@@ -94,18 +83,6 @@ impl Crowd {
         let receipts = self.threads.iter_mut().map(Followers::receipts);
         let receipts = tokio::time::timeout(PATIENCE, try_join_all(receipts)).await;
         Ok(receipts.context("an article did not reach all followers")??.concat())
-    }
-
-    /// Waits until nothing comes any more, and all is acknowledged: the hub's own word on what it saw first follows the
-    /// articles.
-    pub(super) async fn quiet(&self) {
-        loop {
-            let before = self.batches.load(Ordering::Relaxed);
-            tokio::time::sleep(GATHER + self.ack + QUIET).await;
-            if self.batches.load(Ordering::Relaxed) == before {
-                return;
-            }
-        }
     }
 
     /// Disconnects all.
@@ -119,19 +96,14 @@ impl Crowd {
 }
 
 impl Followers {
-    async fn gather(
-        plan: Plan,
-        members: Vec<Member>,
-        core: CpuSet,
-        batches: Arc<AtomicU64>,
-    ) -> anyhow::Result<Self> {
+    async fn gather(plan: Plan, members: Vec<Member>, core: CpuSet) -> anyhow::Result<Self> {
         let (told, receipts) = unbounded_channel();
         let (connected, all_connected) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = tokio::task::spawn_blocking(move || {
             sched_setaffinity(None, &core).context("followers cannot stay on their core")?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let following = follow(plan, members, told, batches, connected);
+            let following = follow(plan, members, told, connected);
             LocalSet::new().block_on(&runtime, async {
                 tokio::select! {
                     ended = following => ended,
@@ -171,19 +143,18 @@ async fn follow(
     plan: Plan,
     members: Vec<Member>,
     told: UnboundedSender<Vec<Instant>>,
-    batches: Arc<AtomicU64>,
     connected: oneshot::Sender<()>,
 ) -> anyhow::Result<()> {
-    let Plan { hub, at, awaited, ack } = plan;
+    let Plan { hub, at, awaited } = plan;
     let (present, count) = (RefCell::new(Vec::new()), members.len());
-    let shared = Rc::new(Shared { awaited, count, present, told, batches });
+    let shared = Rc::new(Shared { awaited, count, present, told });
     let mut members = members.into_iter();
     let (mut connecting, mut following) = (JoinSet::new(), JoinSet::new());
     loop {
         while connecting.len() < CONNECTING
             && let Some(member) = members.next()
         {
-            connecting.spawn_local(async move { Follower::open(hub, at, &member, ack).await });
+            connecting.spawn_local(async move { Follower::open(hub, at, &member).await });
         }
         let Some(follower) = connecting.join_next().await else { break };
         following.spawn_local(note(follower??, shared.clone()));
@@ -209,7 +180,6 @@ async fn note(mut follower: Follower, shared: Rc<Shared>) -> anyhow::Result<()> 
                 shared.received(now)?;
             }
         }
-        shared.batches.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use lianbo_node::clock::SystemClock;
 use lianbo_node::entry::{Entry, Lane, SiteId};
+use lianbo_node::link::ack_after;
 use lianbo_node::link::connect::Connector;
 use lianbo_node::link::tls::joined_config;
 use lianbo_node::wire::decode_frame;
@@ -61,23 +62,17 @@ pub(super) struct Follower {
     out: BytesMut,
     /// What will be acknowledged, and when.
     due: Option<(Instant, v1::LaneCursor)>,
-    ack: Duration,
 }
 
 impl Follower {
-    /// Connects, follows the column `news` of all siblings, takes all there is. Acknowledges `ack` after a receipt.
-    pub(super) async fn open(
-        hub: SiteId,
-        at: SocketAddr,
-        member: &Member,
-        ack: Duration,
-    ) -> anyhow::Result<Self> {
+    /// Connects, follows the column `news` of all siblings, takes all there is.
+    pub(super) async fn open(hub: SiteId, at: SocketAddr, member: &Member) -> anyhow::Result<Self> {
         let key = watch::channel(member.pki.certified_key()?).1;
         let config = Arc::new(joined_config(&member.pki.ca, key, Arc::new(SystemClock))?);
         let connector = Connector::new(config, Some(hub), None, PATIENCE);
         let io = connector.oneshot(format!("http://{at}").parse()?).await?.into_inner();
         let [frames, message, out] = [(); 3].map(|()| BytesMut::new());
-        let mut follower = Self { io, frames, message, out, due: None, ack };
+        let mut follower = Self { io, frames, message, out, due: None };
         follower.begin()?;
         // Content comes last: its cursor says that all is said.
         loop {
@@ -148,7 +143,7 @@ impl Follower {
                 if !batch.cursor.is_empty() {
                     let cursor = v1::LaneCursor { lane: batch.lane, cursor: batch.cursor.clone() };
                     let at =
-                        self.due.take().map_or_else(|| Instant::now() + self.ack, |(at, _)| at);
+                        self.due.take().map_or_else(|| Instant::now() + ack_after(), |(at, _)| at);
                     self.due = Some((at, cursor));
                 }
                 return Ok(batch);

@@ -19,7 +19,7 @@ mod uplink;
 
 pub use error::LinkError;
 pub use files::FilesPolicy;
-pub use owed::ACK_WITHIN;
+pub use owed::ack_after;
 pub use uplink::{Dial, Drained, Uplink};
 
 /// Metadata key under which a hub asks to be left alone for so many milliseconds.

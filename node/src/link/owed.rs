@@ -5,10 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lianbo_proto::v1;
+use rand::RngExt as _;
 use tokio::time::{Instant, sleep_until};
 
-/// How long an acknowledgement waits for others to come.
-pub const ACK_WITHIN: Duration = Duration::from_millis(100);
+/// How long an acknowledgement waits for others to come, at least and at most.
+const WAIT: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1500)];
+
+/// How long the next acknowledgement waits for others to come. Each time another while, or a thousand nodes that get the
+/// same at once would all answer at once, and who gets something next would wait for it.
+pub fn ack_after() -> Duration {
+    rand::rng().random_range(WAIT[0]..WAIT[1])
+}
 
 /// What is durable here and not acknowledged yet.
 #[derive(Debug)]
@@ -34,7 +41,7 @@ impl Owed {
         let due = match &self.ack {
             _ if self.bytes >= self.most => Instant::now(),
             Some((due, _)) => *due,
-            None => Instant::now() + ACK_WITHIN,
+            None => Instant::now() + ack_after(),
         };
         self.ack = Some((due, v1::LaneCursor { lane, cursor }));
     }
@@ -73,13 +80,21 @@ mod tests {
      {
         let mut owed = Owed::new(4096);
         batch(&mut owed, 10, "a");
-        tokio::time::advance(Duration::from_millis(60)).await;
+        tokio::time::advance(WAIT[1]).await;
         batch(&mut owed, 10, "b");
         let (waited, cursor) = next(&mut owed).await;
         assert_eq!(cursor, "b");
-        assert!(waited <= Duration::from_millis(41), "{waited:?}");
+        assert_eq!(waited, Duration::ZERO);
         let nothing = tokio::time::timeout(Duration::from_hours(1), owed.due()).await;
         assert!(nothing.is_err(), "all is acknowledged");
+    }
+
+    #[test]
+    fn many_who_get_the_same_at_once_do_not_answer_at_once() {
+        let waits: Vec<_> = (0..1_000).map(|_| ack_after()).collect();
+        assert!(waits.iter().all(|it| (WAIT[0]..WAIT[1]).contains(it)));
+        let early = waits.iter().filter(|it| **it < (WAIT[0] + WAIT[1]) / 2).count();
+        assert!((400..600).contains(&early), "{early}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -87,12 +102,12 @@ mod tests {
         let mut owed = Owed::new(4096);
         // Sent ahead of a catch-up: no cursor, but it fills the window.
         batch(&mut owed, 1000, "");
-        assert!(tokio::time::timeout(ACK_WITHIN * 2, owed.due()).await.is_err());
+        assert!(tokio::time::timeout(WAIT[1] * 2, owed.due()).await.is_err());
         batch(&mut owed, 30, "a");
         assert_eq!(next(&mut owed).await, (Duration::ZERO, "a".into()));
         batch(&mut owed, 30, "b");
         let (waited, _) = next(&mut owed).await;
-        assert!(waited >= ACK_WITHIN, "{waited:?}");
+        assert!(waited >= WAIT[0], "{waited:?}");
         let mut none = Owed::new(0);
         batch(&mut none, 1, "a");
         assert_eq!(next(&mut none).await.0, Duration::ZERO);
