@@ -9,13 +9,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// What every durable bench tells of disk and machine.
-const FLOOR: [&str; 6] = [
+const FLOOR: [&str; 8] = [
     "disk_writes_per_second_before",
     "disk_write_p99_ms_before",
     "load_average_before",
+    "stolen_percent_before",
     "disk_writes_per_second_after",
     "disk_write_p99_ms_after",
     "load_average_after",
+    "stolen_percent_after",
 ];
 
 /// The hub's program, built beside this test.
@@ -72,7 +74,16 @@ fn positive(figures: &BTreeMap<String, f64>, names: &[&str]) {
 #[test]
 fn ingest_counts_what_was_acknowledged() {
     let figures = figures(&["ingest", "--entries", "500", "--nodes", "3", "--runs", "2"]);
-    positive(&figures, &["entries_per_second", "seconds", "last_over_first", "hub_peak_rss_mib"]);
+    positive(
+        &figures,
+        &[
+            "entries_per_second",
+            "seconds",
+            "median_10000_seconds",
+            "last_over_first",
+            "hub_peak_rss_mib",
+        ],
+    );
     positive(&figures, &FLOOR[..2]);
     assert!(FLOOR.iter().all(|name| figures.contains_key(*name)), "{figures:?}");
     // The hub's own and three enrolments, the articles; what the hub says of when it saw them may come later.

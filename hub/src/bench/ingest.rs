@@ -22,6 +22,7 @@ use tonic::transport::Channel;
 
 use super::author::Author;
 use super::county::{County, address};
+use super::report::median;
 use super::texts::Texts;
 use super::{Bench, client, process};
 
@@ -59,6 +60,7 @@ struct Frame {
 struct Run {
     seconds: f64,
     first_seconds: f64,
+    median_seconds: f64,
     last_seconds: f64,
     hub_cpu: f64,
     load_cpu: f64,
@@ -92,6 +94,7 @@ pub(crate) async fn run(options: &Options, bench: &Bench) -> anyhow::Result<()> 
     report.figure("entries_per_second", count / best.seconds, "1/s")?;
     report.figure("seconds", best.seconds, "s")?;
     report.figure("first_10000_seconds", best.first_seconds, "s")?;
+    report.figure("median_10000_seconds", best.median_seconds, "s")?;
     report.figure("last_10000_seconds", best.last_seconds, "s")?;
     report.figure("last_over_first", best.last_seconds / best.first_seconds, "")?;
     report.figure("hub_cpu_us_per_entry", best.hub_cpu / count * 1e6, "us")?;
@@ -146,11 +149,16 @@ async fn once(
     store.close().await;
     // Halves, where fewer than two such parts are pushed in all.
     let part = PART.min(total / 2).max(1);
-    let reached = |n: usize| answers.iter().find(|(_, count)| *count >= n).map_or(0.0, |it| it.0);
+    let reached = |n: usize| {
+        let there = answers.partition_point(|(_, count)| *count < n);
+        answers.get(there).filter(|_| n > 0).map_or(0.0, |it| it.0)
+    };
+    let of_part = |from: usize| reached(from + part) - reached(from);
     Ok(Run {
         seconds,
-        first_seconds: reached(part),
-        last_seconds: seconds - reached(total - part),
+        first_seconds: of_part(0),
+        median_seconds: median((0..total / part).map(|n| of_part(n * part))),
+        last_seconds: of_part(total - part),
         hub_cpu: cpu.0,
         load_cpu: cpu.1,
         peak_kib,

@@ -33,6 +33,7 @@ use clap::builder::RangedU64ValueParser;
 use lianbo_node::cli::{note, usage};
 use tempfile::TempDir;
 
+use floor::Cores;
 use report::Report;
 use texts::Texts;
 
@@ -44,6 +45,8 @@ pub(crate) struct Bench {
     rest: Duration,
     texts: Texts,
     report: Report,
+    /// When it began.
+    cores: Cores,
 }
 
 /// How a run is set up.
@@ -79,7 +82,7 @@ impl Bench {
         note(&format!("# {cores} cores, data in {} ({kind} on {device})", folder.display()));
         let texts = setup.corpus.map(Texts::read).transpose()?.unwrap_or_default();
         let report = Report::new(setup.name, setup.json);
-        Ok(Self { folder, keep: setup.keep, rest: setup.rest, texts, report })
+        Ok(Self { folder, keep: setup.keep, rest: setup.rest, texts, report, cores: Cores::now()? })
     }
 
     /// A fresh folder; gone when dropped, unless all are kept.
