@@ -34,7 +34,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = super::count(1..=10_000))]
     publishes: usize,
     /// Between all followers having an article and the next one. What is acknowledged meanwhile, and the hub's own word on
-    /// what it saw first, are under way at the same time; with 2500 they no longer are
+    /// what it saw first, are under way at the same time; with 7000 they no longer are
     #[arg(long, value_name = "MS", default_value_t = 5, value_parser = value_parser!(u64).range(..=60_000))]
     pause_ms: u64,
     /// Runs; the figures are medians

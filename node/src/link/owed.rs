@@ -1,6 +1,7 @@
 //! Acknowledgements that wait for company: one says that everything before it is durable too, so a line carries
 //! one for all that came within a moment.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,12 +10,12 @@ use rand::RngExt as _;
 use tokio::time::{Instant, sleep_until};
 
 /// How long an acknowledgement waits for others to come, at least and at most.
-const WAIT: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1500)];
+const WAIT: Range<Duration> = Duration::from_millis(500)..Duration::from_millis(1500);
 
 /// How long the next acknowledgement waits for others to come. Each time another while, or a thousand nodes that get the
 /// same at once would all answer at once, and who gets something next would wait for it.
 pub fn ack_after() -> Duration {
-    rand::rng().random_range(WAIT[0]..WAIT[1])
+    rand::rng().random_range(WAIT)
 }
 
 /// What is durable here and not acknowledged yet.
@@ -80,7 +81,7 @@ mod tests {
      {
         let mut owed = Owed::new(4096);
         batch(&mut owed, 10, "a");
-        tokio::time::advance(WAIT[1]).await;
+        tokio::time::advance(WAIT.end).await;
         batch(&mut owed, 10, "b");
         let (waited, cursor) = next(&mut owed).await;
         assert_eq!(cursor, "b");
@@ -92,8 +93,8 @@ mod tests {
     #[test]
     fn many_who_get_the_same_at_once_do_not_answer_at_once() {
         let waits: Vec<_> = (0..1_000).map(|_| ack_after()).collect();
-        assert!(waits.iter().all(|it| (WAIT[0]..WAIT[1]).contains(it)));
-        let early = waits.iter().filter(|it| **it < (WAIT[0] + WAIT[1]) / 2).count();
+        assert!(waits.iter().all(|it| WAIT.contains(it)));
+        let early = waits.iter().filter(|it| **it < (WAIT.start + WAIT.end) / 2).count();
         assert!((400..600).contains(&early), "{early}");
     }
 
@@ -102,12 +103,12 @@ mod tests {
         let mut owed = Owed::new(4096);
         // Sent ahead of a catch-up: no cursor, but it fills the window.
         batch(&mut owed, 1000, "");
-        assert!(tokio::time::timeout(WAIT[1] * 2, owed.due()).await.is_err());
+        assert!(tokio::time::timeout(WAIT.end * 2, owed.due()).await.is_err());
         batch(&mut owed, 30, "a");
         assert_eq!(next(&mut owed).await, (Duration::ZERO, "a".into()));
         batch(&mut owed, 30, "b");
         let (waited, _) = next(&mut owed).await;
-        assert!(waited >= WAIT[0], "{waited:?}");
+        assert!(waited >= WAIT.start, "{waited:?}");
         let mut none = Owed::new(0);
         batch(&mut none, 1, "a");
         assert_eq!(next(&mut none).await.0, Duration::ZERO);
