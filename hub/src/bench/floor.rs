@@ -29,7 +29,7 @@ pub(super) async fn measure(bench: &Bench, when: &str) -> anyhow::Result<()> {
     let load = std::fs::read_to_string("/proc/loadavg")?;
     let load = load.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
     report.figure(&format!("load_average_{when}"), load, "")?;
-    let stolen = Cores::now()?.stolen_percent_since(bench.cores);
+    let stolen = Cores::now()?.stolen_percent_since(bench.begun);
     report.figure(&format!("stolen_percent_{when}"), stolen, "%")
 }
 

@@ -45,8 +45,8 @@ pub(crate) struct Bench {
     rest: Duration,
     texts: Texts,
     report: Report,
-    /// When it began.
-    cores: Cores,
+    /// Time of the cores when it began.
+    begun: Cores,
 }
 
 /// How a run is set up.
@@ -82,7 +82,7 @@ impl Bench {
         note(&format!("# {cores} cores, data in {} ({kind} on {device})", folder.display()));
         let texts = setup.corpus.map(Texts::read).transpose()?.unwrap_or_default();
         let report = Report::new(setup.name, setup.json);
-        Ok(Self { folder, keep: setup.keep, rest: setup.rest, texts, report, cores: Cores::now()? })
+        Ok(Self { folder, keep: setup.keep, rest: setup.rest, texts, report, begun: Cores::now()? })
     }
 
     /// A fresh folder; gone when dropped, unless all are kept.
